@@ -1,0 +1,273 @@
+//! The decision: may this token do this to that resource?
+
+use std::fmt;
+
+use crate::model::action::{Action, AsAction};
+use crate::model::kind::TokenKind;
+use crate::model::permission::{Pattern, Permission};
+use crate::model::resource::Resource;
+use crate::model::time::Timestamp;
+use crate::model::token::{Standing, Status};
+
+/// Why a token is not accepted, or a request is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The request asked for no action (design rule 1).
+    NoAction,
+    /// The request asked for an action that does not exist (design rule 1).
+    UnknownAction,
+    /// The token was deactivated. It can be reactivated.
+    Inactive,
+    /// The token was revoked, for good.
+    Revoked,
+    /// The token's time is over.
+    Expired,
+    /// The token's owner is suspended.
+    OwnerSuspended,
+    /// The token's owner was deleted.
+    OwnerDeleted,
+    /// The token's organization is suspended.
+    OrganizationSuspended,
+    /// The token's organization was deleted.
+    OrganizationDeleted,
+    /// The secret is no token's: it never was, it was replaced, or its token was deleted.
+    Unknown,
+    /// The text has the prefix of our secrets but not their form, or no secret can look like that: a typo, or cut off.
+    Malformed,
+    /// The token does not have the permission.
+    NotPermitted,
+    /// The authority cannot tell: it was closed, or is reading its store anew.
+    Unavailable,
+}
+
+impl Reason {
+    /// A stable name for logs and metrics: `revoked`, `notPermitted`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAction => "noAction",
+            Self::UnknownAction => "unknownAction",
+            Self::Inactive => "inactive",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::OwnerSuspended => "ownerSuspended",
+            Self::OwnerDeleted => "ownerDeleted",
+            Self::OrganizationSuspended => "organizationSuspended",
+            Self::OrganizationDeleted => "organizationDeleted",
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+            Self::NotPermitted => "notPermitted",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAction => "the request asks for no action",
+            Self::UnknownAction => "the request asks for an unknown action",
+            Self::Inactive => "the token is inactive",
+            Self::Revoked => "the token is revoked",
+            Self::Expired => "the token has expired",
+            Self::OwnerSuspended => "the token's owner is suspended",
+            Self::OwnerDeleted => "the token's owner was deleted",
+            Self::OrganizationSuspended => "the token's organization is suspended",
+            Self::OrganizationDeleted => "the token's organization was deleted",
+            Self::Unknown => "no token has this secret",
+            Self::Malformed => "the secret is malformed",
+            Self::NotPermitted => "the token does not have the permission",
+            Self::Unavailable => "the authority is closed or reading its store anew",
+        })
+    }
+}
+
+/// A request was denied, and why (design rule 8).
+///
+/// Its text is for the host's own log and for the token's holder, where the host chooses to tell them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Denial {
+    pub(crate) reason: Reason,
+    /// What is missing, or, when the token itself is refused, what was asked for.
+    pub(crate) actions: Action,
+    pub(crate) resource: Resource,
+}
+
+impl Denial {
+    /// Why.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The resource that the request was about.
+    #[must_use]
+    pub const fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    /// The smallest permissions that would have allowed the request: those on this one resource that the token lacks.
+    /// Nothing unless the reason is [`Reason::NotPermitted`].
+    pub fn missing(&self) -> impl Iterator<Item = Permission> + use<> {
+        let actions = if self.reason == Reason::NotPermitted { self.actions } else { Action::empty() };
+        let pattern = Pattern::from(self.resource);
+        actions.iter().map(move |action| Permission { pattern, action })
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut missing = self.missing();
+        match (missing.next(), missing.next()) {
+            (Some(one), Some(other)) => write!(f, "missing permissions `{one}` and `{other}`"),
+            (Some(one), None) => write!(f, "missing permission `{one}`"),
+            _ => self.reason.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Denial({self})")
+    }
+}
+
+impl std::error::Error for Denial {}
+
+/// Everything besides its permissions that decides whether a token is accepted (design rule 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// The token's own status.
+    pub status: Status,
+    /// From this time on the token is refused.
+    pub expires_at: Option<Timestamp>,
+    /// The standing of the token's owner.
+    pub owner: Standing,
+    /// The standing of the token's organization; [`Standing::Active`] for a token without one.
+    pub organization: Standing,
+}
+
+impl Liveness {
+    /// Whether a token like this is accepted at the time that `now` tells. It is asked only where the token expires.
+    ///
+    /// # Errors
+    /// It is not, and why.
+    #[inline]
+    pub fn check(&self, now: impl FnOnce() -> Timestamp) -> Result<(), Reason> {
+        match self.status {
+            Status::Active => {}
+            Status::Inactive => return Err(Reason::Inactive),
+            Status::Revoked => return Err(Reason::Revoked),
+        }
+        match self.owner {
+            Standing::Active => {}
+            Standing::Suspended => return Err(Reason::OwnerSuspended),
+            Standing::Deleted => return Err(Reason::OwnerDeleted),
+        }
+        match self.organization {
+            Standing::Active => {}
+            Standing::Suspended => return Err(Reason::OrganizationSuspended),
+            Standing::Deleted => return Err(Reason::OrganizationDeleted),
+        }
+        match self.expires_at {
+            Some(expires_at) if now() >= expires_at => Err(Reason::Expired),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The decision on a request, given what of it is granted.
+#[inline]
+pub(crate) fn judge(actions: Action, granted: Action, resource: &Resource) -> Result<(), Denial> {
+    let reason = if actions.is_empty() {
+        Reason::NoAction
+    } else if granted.contains(actions) && Action::all().contains(actions) {
+        return Ok(());
+    } else if Action::all().contains(actions) {
+        Reason::NotPermitted
+    } else {
+        Reason::UnknownAction
+    };
+    Err(Denial { reason, actions: actions - granted, resource: *resource })
+}
+
+/// The pure decision: may a token of this kind, in this state, at this time, do this to that resource?
+///
+/// Total, without I/O, clock or state, and without allocation. [`Principal::authorize`](crate::Principal::authorize)
+/// gives the same answer for a token that an authority holds, with a [`Permit`] as proof.
+///
+/// ```
+/// use portcullis::{Action, Liveness, OrgId, Reason, Resource, Standing, Status, Timestamp, TokenKind, decide};
+///
+/// let org: OrgId = "0a1b2c3d4e5f6071".parse()?;
+/// let kind = TokenKind::all_access(org);
+/// let live = Liveness {
+///     status: Status::Active,
+///     expires_at: None,
+///     owner: Standing::Active,
+///     organization: Standing::Active,
+/// };
+/// let now = Timestamp::EPOCH;
+///
+/// assert!(decide(&kind, &live, Action::WRITE, &Resource::buckets(org), now).is_ok());
+///
+/// let denial = decide(&kind, &live, Action::WRITE, &Resource::INSTANCE, now).unwrap_err();
+/// assert_eq!(denial.to_string(), "missing permission `write:instance`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// The token or the request is refused, and why.
+#[inline]
+pub fn decide(
+    kind: &TokenKind,
+    liveness: &Liveness,
+    actions: Action,
+    resource: &Resource,
+    now: Timestamp,
+) -> Result<(), Denial> {
+    liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource })?;
+    judge(actions, kind.permissions().granted(&Pattern::from(*resource)), resource)
+}
+
+/// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.
+///
+/// Only [`Principal::authorize`](crate::Principal::authorize) makes one. `A` says for which action: `Permit<Write>`
+/// cannot be had from a read decision, and `Permit<Action>` carries an action that was known only at run time.
+///
+/// The guarded operation takes its resource from the permit, so that what was checked is what is touched. A permit is
+/// valid for the operation then begun; it is neither `Clone` nor stored, and does not notice a later revocation.
+///
+/// ```compile_fail
+/// use portcullis::{Permit, Read, Write};
+///
+/// fn read(permit: Permit<Read>) {}
+/// fn sneak(permit: Permit<Write>) {
+///     read(permit);
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit is the proof that the operation it is for may begin"]
+pub struct Permit<A: AsAction> {
+    action: A,
+    resource: Resource,
+}
+
+impl<A: AsAction> Permit<A> {
+    pub(crate) const fn new(action: A, resource: Resource) -> Self {
+        Self { action, resource }
+    }
+
+    /// What was allowed.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action.action()
+    }
+
+    /// What it was allowed on.
+    #[must_use]
+    pub const fn resource(&self) -> &Resource {
+        &self.resource
+    }
+}

@@ -1,0 +1,199 @@
+//! Ids: what they are, how they are read and how they are written.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::{NonNilUuid, Uuid};
+
+use crate::model::time::Timestamp;
+use crate::random::{self, RandomError};
+
+/// Why a text is not an id.
+///
+/// The text itself is shown, cut after 40 characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// The text is empty.
+    #[error("an id cannot be empty")]
+    Empty,
+    /// Every digit is zero: the nil id, which names nothing.
+    #[error("an id cannot be zero")]
+    Nil,
+    /// Neither of the two forms.
+    #[error("`{0}` is neither 16 hexadecimal digits nor a hyphenated UUID")]
+    Malformed(String),
+}
+
+/// Reads the two accepted forms: an InfluxDB id of 16 hexadecimal digits, kept in the low half, and a hyphenated UUID.
+fn parse(text: &str) -> Result<NonNilUuid, IdError> {
+    let malformed = || IdError::Malformed(text.chars().take(40).flat_map(char::escape_default).collect());
+    let uuid = match text.len() {
+        0 => return Err(IdError::Empty),
+        16 if text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Uuid::from_u128(u64::from_str_radix(text, 16).map_err(|_| malformed())?.into())
+        }
+        36 => Uuid::try_parse(text).map_err(|_| malformed())?,
+        _ => return Err(malformed()),
+    };
+    NonNilUuid::new(uuid).ok_or(IdError::Nil)
+}
+
+/// Sixteen digits when only the low half is set, as InfluxDB prints it; a hyphenated UUID otherwise.
+fn print(id: NonNilUuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match id.get().as_u64_pair() {
+        (0, low) => write!(f, "{low:016x}"),
+        _ => write!(f, "{}", id.get().as_hyphenated()),
+    }
+}
+
+/// A new `UUIDv7` that carries `now`.
+fn generate(now: Timestamp) -> Result<NonNilUuid, RandomError> {
+    let mut random = [0; 10];
+    random::fill(&mut random)?;
+    let uuid = uuid::Builder::from_unix_timestamp_millis(now.as_micros() / 1_000, &random).into_uuid();
+    // The version bits are set, so the id is never nil; a caller still gets an error rather than a panic.
+    NonNilUuid::new(uuid).ok_or(RandomError::EMPTY)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// A UUID that is never nil. It is read from a hyphenated UUID or from 16 hexadecimal digits of either case (an
+        /// InfluxDB id, 64 bits, kept in the low half) and printed in the form that it came in, in lower case.
+        /// In serde it is that text, or 16 bytes in formats that are not human-readable.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(NonNilUuid);
+
+        impl $name {
+            /// A new random id: a `UUIDv7` of the system's current time.
+            ///
+            /// # Errors
+            /// The operating system gave no randomness.
+            pub fn generate() -> Result<Self, RandomError> {
+                Self::generate_at(Timestamp::system_now())
+            }
+
+            pub(crate) fn generate_at(now: Timestamp) -> Result<Self, RandomError> {
+                generate(now).map(Self)
+            }
+
+            /// The id as a UUID.
+            #[must_use]
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0.get()
+            }
+
+            pub(crate) const fn to_u128(self) -> u128 {
+                self.0.get().as_u128()
+            }
+
+            pub(crate) fn from_u128(bits: u128) -> Option<Self> {
+                NonNilUuid::new(Uuid::from_u128(bits)).map(Self)
+            }
+        }
+
+        impl From<NonNilUuid> for $name {
+            fn from(uuid: NonNilUuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl From<$name> for NonNilUuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl TryFrom<Uuid> for $name {
+            type Error = IdError;
+
+            fn try_from(uuid: Uuid) -> Result<Self, IdError> {
+                NonNilUuid::new(uuid).map(Self).ok_or(IdError::Nil)
+            }
+        }
+
+        /// An InfluxDB id.
+        impl TryFrom<u64> for $name {
+            type Error = IdError;
+
+            fn try_from(id: u64) -> Result<Self, IdError> {
+                Uuid::from_u128(id.into()).try_into()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                print(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.get().into_bytes().serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                    text.parse().map_err(de::Error::custom)
+                } else {
+                    let bytes = <[u8; 16]>::deserialize(deserializer)?;
+                    Uuid::from_bytes(bytes).try_into().map_err(de::Error::custom)
+                }
+            }
+        }
+    };
+}
+
+id! {
+    /// An organization: the tenant that a token and its resources belong to.
+    OrgId
+}
+id! {
+    /// A user: the owner of a token.
+    UserId
+}
+id! {
+    /// A token's public name. Not secret: it identifies a token and authenticates nobody.
+    TokenId
+}
+id! {
+    /// One resource of a type: a bucket, a dashboard, or a host's own.
+    ResourceId
+}
+
+macro_rules! resource_id_from {
+    ($($name:ident),*) => {$(
+        impl From<$name> for ResourceId {
+            fn from(id: $name) -> Self {
+                Self(id.0)
+            }
+        }
+    )*};
+}
+
+// Organizations, users and tokens are themselves resources.
+resource_id_from!(OrgId, UserId, TokenId);

@@ -1,0 +1,11 @@
+//! The pure types and the decision: no I/O, no clock, no state.
+
+pub(crate) mod action;
+pub(crate) mod decision;
+pub(crate) mod id;
+pub(crate) mod kind;
+pub(crate) mod permission;
+pub(crate) mod permission_set;
+pub(crate) mod resource;
+pub(crate) mod time;
+pub(crate) mod token;

@@ -1,0 +1,120 @@
+//! Points in time, and where they come from.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A point in time: whole microseconds since 1970-01-01T00:00:00Z.
+///
+/// Printed, and serialized for people, as RFC 3339 in UTC. In formats that are not human-readable it is the number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// The last time that can be printed, 9999-12-31T23:59:59.999999Z. Arithmetic stops here.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// The time that many microseconds after [`EPOCH`](Self::EPOCH), at most [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
+    }
+
+    /// Microseconds since [`EPOCH`](Self::EPOCH).
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// This time and `duration` later, at most [`MAX`](Self::MAX).
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// This time and `duration` earlier, at least [`EPOCH`](Self::EPOCH).
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
+    pub(crate) fn system_now() -> Self {
+        SystemTime::now().into()
+    }
+}
+
+/// Times before [`EPOCH`](Timestamp::EPOCH) become it.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self::EPOCH.saturating_add(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(time: Timestamp) -> Self {
+        UNIX_EPOCH + Duration::from_micros(time.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_micros((*self).into()).fmt(f)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({self})")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            humantime::parse_rfc3339(&text).map(Self::from).map_err(de::Error::custom)
+        } else {
+            match u64::deserialize(deserializer)? {
+                micros if micros <= Self::MAX.0 => Ok(Self(micros)),
+                micros => Err(de::Error::custom(format_args!("time {micros} is after the year 9999"))),
+            }
+        }
+    }
+}
+
+/// Where an authority reads the time.
+///
+/// Trusted: a clock that runs ahead expires tokens early, one that steps back revives an expired token that was not yet
+/// purged for as long as it is behind. Any `Fn() -> Timestamp` is a clock.
+pub trait Clock: Send + Sync + 'static {
+    /// The current time. Called on the request path for tokens that expire: it must not block.
+    fn now(&self) -> Timestamp;
+}
+
+impl<F: Fn() -> Timestamp + Send + Sync + 'static> Clock for F {
+    fn now(&self) -> Timestamp {
+        self()
+    }
+}
+
+/// The system's clock, the default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::system_now()
+    }
+}

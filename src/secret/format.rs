@@ -1,0 +1,224 @@
+//! The form of our own secrets, and what is asked of chosen ones.
+//!
+//! `PREFIX_KRRR…RRRCCCCC`: a prefix that scanners recognize, `_`, the id of the pepper that the digest is made with
+//! (`0` for none), 43 random characters (256 bits), and a checksum of all before it. Letters and digits only, so that
+//! it is safe in URLs, headers and shells and a double click selects it; at most 55 bytes, so that its digest is one
+//! block of SHA-256.
+
+use zeroize::Zeroizing;
+
+use crate::random::{self, RandomError};
+use crate::secret::Secret;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// 62 to the power of 43 is just above 2 to the power of 256.
+const RANDOM_LEN: usize = 43;
+const CHECKSUM_LEN: usize = 5;
+
+/// Why a chosen secret is refused (design rule 14). The secret itself is not shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// Shorter than the floor: 32 bytes, unless the host lowered it.
+    #[error("a chosen secret has at least {floor} characters, this one has {len}")]
+    TooShort {
+        /// How long it is.
+        len: usize,
+        /// The least that is accepted.
+        floor: usize,
+    },
+    /// Longer than 512 bytes.
+    #[error("a chosen secret has at most 512 characters, this one has {0}")]
+    TooLong(usize),
+    /// Not visible ASCII.
+    #[error("a chosen secret consists of visible ASCII characters; the one at position {0} is none")]
+    Character(usize),
+    /// It begins like the secrets that are generated here.
+    #[error("a chosen secret cannot begin with `{0}`, as generated ones do")]
+    OurPrefix(String),
+    /// It looks like a stored hash, `$…$`.
+    #[error("a chosen secret cannot be shaped like a stored hash, `$...$`")]
+    HashShaped,
+}
+
+/// Why a prefix is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret's prefix is 1 to 5 ASCII letters and digits")]
+pub struct PrefixError;
+
+/// What a presented string is, before anything is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presented {
+    /// Of our form, with a digest under this key.
+    Ours(u8),
+    /// Possibly a chosen secret.
+    Foreign,
+    /// Certainly no token's.
+    Malformed,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Format {
+    /// The prefix and `_`.
+    start: Vec<u8>,
+    /// The fewest characters of a chosen secret.
+    floor: usize,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { start: b"pcs_".to_vec(), floor: 32 }
+    }
+}
+
+impl Format {
+    pub(crate) const MAX_PREFIX: usize = 5;
+    /// The lowest floor that a host can set.
+    pub(crate) const LOWEST_FLOOR: usize = 16;
+    const MAX_CHOSEN: usize = 512;
+
+    pub(crate) fn set_prefix(&mut self, prefix: &str) -> Result<(), PrefixError> {
+        let fits = (1..=Self::MAX_PREFIX).contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !fits {
+            return Err(PrefixError);
+        }
+        self.start = format!("{prefix}_").into_bytes();
+        Ok(())
+    }
+
+    pub(crate) fn set_floor(&mut self, floor: usize) {
+        self.floor = floor.clamp(Self::LOWEST_FLOOR, Self::MAX_CHOSEN);
+    }
+
+    fn len(&self) -> usize {
+        self.start.len() + 1 + RANDOM_LEN + CHECKSUM_LEN
+    }
+
+    /// A new secret whose digest is made with the key of that id.
+    pub(crate) fn generate(&self, key: u8) -> Result<Secret, RandomError> {
+        // Filled to its size, so that it never moves and leaves a copy behind.
+        let mut secret = Zeroizing::new(String::with_capacity(self.len()));
+        let start = self.start.iter().chain([&key]);
+        secret.extend(start.map(|byte| char::from(*byte)));
+        let mut random = Zeroizing::new([0; 64]);
+        let mut wanted = RANDOM_LEN;
+        while wanted > 0 {
+            random::fill(&mut *random)?;
+            // Six bits each; those that are not in the alphabet are dropped, so every character is equally likely.
+            let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 63)));
+            for letter in letters.take(wanted) {
+                secret.push(char::from(*letter));
+                wanted -= 1;
+            }
+        }
+        let checksum = checksum(secret.as_bytes());
+        secret.extend(checksum.map(char::from));
+        Ok(Secret(secret))
+    }
+
+    /// Sorts a presented string without hashing it.
+    pub(crate) fn read(&self, presented: &[u8]) -> Presented {
+        let Some(rest) = presented.strip_prefix(self.start.as_slice()) else {
+            let plausible = (Self::LOWEST_FLOOR..=Self::MAX_CHOSEN).contains(&presented.len());
+            return if plausible { Presented::Foreign } else { Presented::Malformed };
+        };
+        let signed = presented.len().saturating_sub(CHECKSUM_LEN);
+        match (presented.split_at_checked(signed), rest.first()) {
+            (Some((body, sum)), Some(key)) if presented.len() == self.len() && sum == checksum(body) => {
+                Presented::Ours(*key)
+            }
+            _ => Presented::Malformed,
+        }
+    }
+
+    /// Whether a caller may choose this secret.
+    pub(crate) fn check_chosen(&self, secret: &Secret) -> Result<(), SecretError> {
+        let bytes = secret.expose().as_bytes();
+        if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii_graphic()) {
+            return Err(SecretError::Character(at));
+        }
+        if bytes.len() < self.floor {
+            return Err(SecretError::TooShort { len: bytes.len(), floor: self.floor });
+        }
+        if bytes.len() > Self::MAX_CHOSEN {
+            return Err(SecretError::TooLong(bytes.len()));
+        }
+        if bytes.starts_with(&self.start) {
+            return Err(SecretError::OurPrefix(String::from_utf8_lossy(&self.start).into_owned()));
+        }
+        if bytes.strip_prefix(b"$").is_some_and(|rest| rest.contains(&b'$')) {
+            return Err(SecretError::HashShaped);
+        }
+        Ok(())
+    }
+}
+
+/// Five characters that a typo changes.
+fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let mut rest = crc32fast::hash(body) as usize;
+    [(); CHECKSUM_LEN].map(|()| {
+        let letter = ALPHABET.get(rest % ALPHABET.len()).copied().unwrap_or_default();
+        rest /= ALPHABET.len();
+        letter
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_secrets_have_the_documented_form() {
+        let mut format = Format::default();
+        for prefix in ["pcs", "a", "Z9xyz"] {
+            format.set_prefix(prefix).unwrap();
+            let secret = format.generate(b'0').unwrap();
+            let text = secret.expose();
+            assert!(text.len() <= 55, "{}", text.len());
+            assert!(text.starts_with(&format!("{prefix}_0")));
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+            assert_eq!(format.read(text.as_bytes()), Presented::Ours(b'0'));
+        }
+    }
+
+    #[test]
+    fn every_single_typo_is_caught_by_the_checksum() {
+        let format = Format::default();
+        let secret = format.generate(b'0').unwrap();
+        for at in 0..secret.expose().len() {
+            for letter in ALPHABET {
+                let mut typo = secret.expose().as_bytes().to_vec();
+                if typo[at] == *letter {
+                    continue;
+                }
+                typo[at] = *letter;
+                // A typo in the prefix makes it look like a chosen secret.
+                let expected = if at < 4 { Presented::Foreign } else { Presented::Malformed };
+                assert_eq!(format.read(&typo), expected, "position {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn cut_off_and_overlong_secrets_are_malformed() {
+        let format = Format::default();
+        let secret = format.generate(b'0').unwrap();
+        let bytes = secret.expose().as_bytes();
+        for len in 4..bytes.len() {
+            assert_eq!(format.read(&bytes[..len]), Presented::Malformed, "{len}");
+        }
+        assert_eq!(format.read(&[bytes, b"x"].concat()), Presented::Malformed);
+        assert_eq!(format.read(b""), Presented::Malformed);
+        assert_eq!(format.read(&[b'x'; 513]), Presented::Malformed);
+        assert_eq!(format.read(&[0xff; 40]), Presented::Foreign);
+    }
+
+    #[test]
+    fn prefixes_are_checked() {
+        let mut format = Format::default();
+        for bad in ["", "sixsix", "a_b", "-x", "é"] {
+            assert_eq!(format.set_prefix(bad), Err(PrefixError), "{bad}");
+        }
+    }
+}

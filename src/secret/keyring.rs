@@ -1,0 +1,177 @@
+//! Digests of secrets, and the peppers that they are made with.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroize;
+
+/// SHA-256 of a secret, or HMAC-SHA-256 under a pepper: all of it that is stored.
+///
+/// Never printed. Two are compared in constant time only; their order and hash are not to be had.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl ConstantTimeEq for Digest {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.ct_eq(other).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+impl Zeroize for Digest {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// What authenticates: a digest and the id of the pepper that it was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Credential {
+    pub(crate) key: u8,
+    pub(crate) digest: Digest,
+}
+
+/// Why a pepper is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PepperError {
+    /// The id is not one of `1`-`9`, `A`-`Z`, `a`-`z`.
+    #[error("a pepper's id is one of `1`-`9`, `A`-`Z` and `a`-`z`")]
+    Id,
+    /// The key is too short.
+    #[error("a pepper's key has at least 32 bytes, this one has {0}")]
+    TooShort(usize),
+}
+
+/// A key that the host keeps apart from the store, so that a stolen store alone cannot even be searched for guessed
+/// secrets. Digests are then HMAC-SHA-256 under it.
+///
+/// Secret. To rotate it, configure the new one as current and the old one as previous; the old one can be removed when
+/// [`Authority::tokens_by_pepper`](crate::Authority::tokens_by_pepper) shows that no token needs it.
+#[derive(Clone)]
+pub struct Pepper {
+    id: u8,
+    /// Holds the two states that the key leads to, not the key.
+    mac: Hmac<Sha256>,
+}
+
+impl Pepper {
+    /// A pepper. The id is one character that tells peppers apart, and becomes part of the secrets made with it; the
+    /// key is at least 32 random bytes.
+    ///
+    /// # Errors
+    /// The id is not a digit from 1 or an ASCII letter, or the key is too short.
+    pub fn new(id: char, key: &[u8]) -> Result<Self, PepperError> {
+        let id = u8::try_from(id).map_err(|_| PepperError::Id)?;
+        if !id.is_ascii_alphanumeric() || id == Keyring::PLAIN {
+            return Err(PepperError::Id);
+        }
+        if key.len() < 32 {
+            return Err(PepperError::TooShort(key.len()));
+        }
+        // Any length is a key for HMAC, so the error never comes; it would be this one.
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).map_err(|_| PepperError::TooShort(key.len()))?;
+        Ok(Self { id, mac })
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pepper({}, ..)", char::from(self.id))
+    }
+}
+
+/// The peppers in use.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keyring {
+    pub(crate) current: Option<Pepper>,
+    pub(crate) previous: Option<Pepper>,
+}
+
+impl Keyring {
+    /// The id that stands for no pepper.
+    pub(crate) const PLAIN: u8 = b'0';
+
+    /// The key of new secrets.
+    pub(crate) fn current(&self) -> u8 {
+        self.current.as_ref().map_or(Self::PLAIN, |pepper| pepper.id)
+    }
+
+    /// The keys that a chosen secret's digest may have been made with, the likeliest first.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = u8> + use<> {
+        let previous = self.previous.as_ref().map(|pepper| pepper.id);
+        let plain = (self.current() != Self::PLAIN).then_some(Self::PLAIN);
+        [Some(self.current()), previous, plain].into_iter().flatten()
+    }
+
+    /// The digest of a secret under that key; `None` when the key is not configured.
+    pub(crate) fn digest(&self, key: u8, secret: &[u8]) -> Option<Digest> {
+        if key == Self::PLAIN {
+            return Some(Digest(Sha256::digest(secret).into()));
+        }
+        let pepper = [&self.current, &self.previous].into_iter().flatten().find(|pepper| pepper.id == key)?;
+        let mut mac = pepper.mac.clone();
+        mac.update(secret);
+        Some(Digest(mac.finalize().into_bytes().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(digest: Digest) -> String {
+        digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn plain_digests_are_sha_256() {
+        let digest = Keyring::default().digest(Keyring::PLAIN, b"abc").unwrap();
+        assert_eq!(hex(digest), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn peppered_digests_are_hmac_sha_256() {
+        // RFC 4231, test case 6: a key of 131 bytes.
+        let pepper = Pepper::new('a', &[0xaa; 131]).unwrap();
+        let ring = Keyring { current: Some(pepper), previous: None };
+        let digest = ring.digest(b'a', b"Test Using Larger Than Block-Size Key - Hash Key First").unwrap();
+        assert_eq!(hex(digest), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+        assert!(ring.digest(b'b', b"x").is_none());
+    }
+
+    #[test]
+    fn peppers_are_checked() {
+        for id in ['0', '_', 'é', ' '] {
+            assert_eq!(Pepper::new(id, &[1; 32]).unwrap_err(), PepperError::Id);
+        }
+        let short = Pepper::new('a', &[1; 31]).unwrap_err();
+        assert_eq!(short.to_string(), "a pepper's key has at least 32 bytes, this one has 31");
+    }
+}

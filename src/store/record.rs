@@ -1,0 +1,188 @@
+//! What a store keeps.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::kind::TokenKind;
+use crate::model::time::Timestamp;
+use crate::model::token::{Creator, Standing, Status};
+use crate::secret::{Credential, Digest};
+
+/// One thing that a store keeps: a token, the trace of a deleted one, the standing of an owner or an organization, or
+/// one of the store's own marks.
+///
+/// A backend stores its [`key`](Self::key) and its [encoded](Self::encode) bytes and need not look inside.
+/// Neither `Debug` nor anything else shows a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record(pub(crate) Body);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Body {
+    Token(TokenRecord),
+    Tombstone(Tombstone),
+    Owner(UserId, Stand),
+    Organization(OrgId, Stand),
+    Mark(Mark),
+}
+
+/// A token with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenRecord {
+    pub(crate) id: TokenId,
+    pub(crate) kind: TokenKind,
+    pub(crate) owner: UserId,
+    pub(crate) description: Arc<str>,
+    pub(crate) status: Status,
+    pub(crate) creator: Creator,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) credential: Credential,
+    /// The one before, still accepted until that time.
+    pub(crate) overlap: Option<(Credential, Timestamp)>,
+    /// Digests of its earlier secrets, the latest last, so that none of them is chosen again.
+    pub(crate) former: Vec<Digest>,
+}
+
+/// What is left of a deleted token until it is purged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    pub(crate) id: TokenId,
+    pub(crate) deleted_at: Timestamp,
+    /// Digests of all its secrets, so that none of them is chosen again.
+    pub(crate) digests: Vec<Digest>,
+}
+
+/// Where an owner or an organization stands, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stand {
+    pub(crate) standing: Standing,
+    pub(crate) since: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Mark {
+    /// The first Operator token was made. For good: deleting that token does not reopen setup.
+    SetUp(Timestamp),
+    /// Tombstones written at or below this revision are forgotten.
+    Horizon(u64),
+    /// Records are written in this format.
+    Format(u8),
+}
+
+/// What kind of record it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// A token.
+    Token,
+    /// What is left of a deleted token; it has the token's key.
+    Tombstone,
+    /// The standing of an owner.
+    Owner,
+    /// The standing of an organization.
+    Organization,
+    /// One of the store's own marks.
+    Mark,
+}
+
+/// What a record is about: the name that it is stored under. Seventeen bytes, or a short text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    table: Table,
+    id: u128,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+enum Table {
+    Mark = b'm',
+    Organization = b'o',
+    Token = b't',
+    Owner = b'u',
+}
+
+impl RecordKey {
+    /// The first key in order.
+    pub(crate) const FIRST: Self = Self { table: Table::Mark, id: 0 };
+
+    /// The key of a token and of its tombstone.
+    #[must_use]
+    pub const fn token(id: TokenId) -> Self {
+        Self { table: Table::Token, id: id.to_u128() }
+    }
+
+    /// The key as bytes, distinct for distinct keys.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [0; 17];
+        let (table, id) = bytes.split_at_mut(1);
+        table.fill(self.table as u8);
+        id.copy_from_slice(&self.id.to_be_bytes());
+        bytes
+    }
+}
+
+/// `t`, `u`, `o` or `m`, and 32 hexadecimal digits.
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:032x}", char::from(self.table as u8), self.id)
+    }
+}
+
+impl fmt::Debug for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordKey({self})")
+    }
+}
+
+impl Record {
+    /// What it is about.
+    #[must_use]
+    pub const fn key(&self) -> RecordKey {
+        let (table, id) = match &self.0 {
+            Body::Token(token) => (Table::Token, token.id.to_u128()),
+            Body::Tombstone(tombstone) => (Table::Token, tombstone.id.to_u128()),
+            Body::Owner(owner, _) => (Table::Owner, owner.to_u128()),
+            Body::Organization(organization, _) => (Table::Organization, organization.to_u128()),
+            Body::Mark(Mark::SetUp(_)) => (Table::Mark, 0),
+            Body::Mark(Mark::Horizon(_)) => (Table::Mark, 1),
+            Body::Mark(Mark::Format(_)) => (Table::Mark, 2),
+        };
+        RecordKey { table, id }
+    }
+
+    /// What kind of record it is.
+    #[must_use]
+    pub const fn kind(&self) -> RecordKind {
+        match &self.0 {
+            Body::Token(_) => RecordKind::Token,
+            Body::Tombstone(_) => RecordKind::Tombstone,
+            Body::Owner(..) => RecordKind::Owner,
+            Body::Organization(..) => RecordKind::Organization,
+            Body::Mark(_) => RecordKind::Mark,
+        }
+    }
+
+    /// The token that it is, or is left of.
+    #[must_use]
+    pub const fn token(&self) -> Option<TokenId> {
+        match &self.0 {
+            Body::Token(token) => Some(token.id),
+            Body::Tombstone(tombstone) => Some(tombstone.id),
+            _ => None,
+        }
+    }
+
+    /// The revision at and below which the store is to drop its tombstones, if this record says so.
+    #[must_use]
+    pub const fn forgets(&self) -> Option<u64> {
+        match &self.0 {
+            Body::Mark(Mark::Horizon(revision)) => Some(*revision),
+            _ => None,
+        }
+    }
+}

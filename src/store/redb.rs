@@ -1,0 +1,2 @@
+//! placeholder
+use std::path::Path;
