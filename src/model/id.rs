@@ -89,10 +89,6 @@ macro_rules! id {
             pub(crate) const fn to_u128(self) -> u128 {
                 self.0.get().as_u128()
             }
-
-            pub(crate) fn from_u128(bits: u128) -> Option<Self> {
-                NonNilUuid::new(Uuid::from_u128(bits)).map(Self)
-            }
         }
 
         impl From<NonNilUuid> for $name {
@@ -184,6 +180,19 @@ id! {
     /// One resource of a type: a bucket, a dashboard, or a host's own.
     ResourceId
 }
+
+macro_rules! from_u128 {
+    ($($name:ident),*) => {$(
+        impl $name {
+            pub(crate) fn from_u128(bits: u128) -> Option<Self> {
+                NonNilUuid::new(Uuid::from_u128(bits)).map(Self)
+            }
+        }
+    )*};
+}
+
+// The index keeps these as bits.
+from_u128!(TokenId, ResourceId);
 
 macro_rules! resource_id_from {
     ($($name:ident),*) => {$(
