@@ -5,6 +5,8 @@ mod model;
 mod random;
 mod secret;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use model::action::{Action, AsAction, Read, ReadWrite, Write};
 pub use model::decision::{Denial, Liveness, Permit, Reason, decide};

@@ -376,7 +376,7 @@ fn read_page(read: &ReadTransaction, since: Position, limit: usize) -> Result<Pa
         let (place, bytes) = stored?;
         let place = place.value();
         let (revision, _) = place;
-        if page.records.len() >= limit && revision != last && last != since.revision {
+        if page.records.len() >= limit.max(1) && revision != last {
             let commit =
                 history.get(last)?.map_or(Position::ORIGIN.commit, |commit| CommitId::from_bytes(commit.value()));
             page.position = Position { revision: last, commit };
