@@ -20,6 +20,8 @@ mod model;
 mod random;
 mod secret;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use authority::actor::Actor;
 pub use authority::error::{AuthenticateError, Error};

@@ -53,24 +53,25 @@ impl State {
             self.by_revision.remove(&(before, key));
         }
         self.by_revision.insert((revision, key), record.clone());
-        if let Some(horizon) = record.forgets() {
-            let revisions = &mut self.revisions;
-            self.by_revision.retain(|(revision, key), record| {
-                let kept = *revision > horizon || record.kind() != RecordKind::Tombstone;
-                if !kept {
-                    revisions.remove(key);
-                }
-                kept
-            });
-            self.horizon = self.horizon.max(horizon);
-        }
+    }
+
+    fn forget(&mut self, horizon: u64) {
+        self.by_revision.retain(|(revision, key), record| {
+            let kept = *revision > horizon || record.kind() != RecordKind::Tombstone;
+            if !kept {
+                self.revisions.remove(key);
+                record.token().map(|id| self.used.remove(&id));
+            }
+            kept
+        });
+        self.horizon = self.horizon.max(horizon);
     }
 }
 
 impl TokenStore for MemoryStore {
     fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Position { revision: expected.revision + 1, commit: id };
+        let next = Position { revision: expected.revision.saturating_add(1), commit: id };
         if state.position(next.revision) == Some(next) {
             return Ok(next);
         }
@@ -79,6 +80,9 @@ impl TokenStore for MemoryStore {
         }
         for record in records {
             state.put(next.revision, record);
+        }
+        if let Some(horizon) = records.iter().filter_map(Record::forgets).max() {
+            state.forget(horizon);
         }
         state.history.push(id);
         Ok(next)
@@ -95,7 +99,7 @@ impl TokenStore for MemoryStore {
         let mut page = Changes { records: Vec::new(), used: Vec::new(), position: state.head(), more: false };
         let mut last = since.revision;
         for ((revision, _), record) in state.by_revision.range((since.revision + 1, RecordKey::FIRST)..) {
-            if page.records.len() >= limit && *revision != last {
+            if page.records.len() >= limit.max(1) && *revision != last {
                 page.position = state.position(last).unwrap_or(since);
                 page.more = true;
                 break;

@@ -1,2 +1,0 @@
-//! placeholder
-use std::path::Path;

@@ -1,0 +1,194 @@
+//! A file that is read but not written until it has turned out to be ours.
+
+use std::io;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+
+/// What a redb file begins with.
+const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
+/// The rest of the header, which redb writes together with it.
+const HEADER: u64 = 320;
+
+/// A backend whose writes are kept in memory until [`let_through`](Self::let_through).
+///
+/// redb writes to every file that it opens, and repairs one that was not closed. Only what a table says shows whose the
+/// file is. A clone is another handle on the same file.
+#[derive(Debug, Clone)]
+pub(super) struct Held(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: Box<dyn StorageBackend>,
+    may_create: bool,
+    /// What redb did, in order; `None` once all is let through.
+    held: Mutex<Option<Vec<Change>>>,
+}
+
+#[derive(Debug)]
+enum Change {
+    SetLen(u64),
+    Write(u64, Vec<u8>),
+    Sync,
+}
+
+impl Held {
+    pub(super) fn new(file: Box<dyn StorageBackend>, may_create: bool) -> Self {
+        Self(Arc::new(Inner { file, may_create, held: Mutex::new(Some(Vec::new())) }))
+    }
+
+    /// Does to the file all that was held back, in the order in which redb did it, so that a crash in between is like a
+    /// crash of redb; from now on nothing is held back.
+    pub(super) fn let_through(&self) -> io::Result<()> {
+        let mut held = self.held();
+        // Should a step fail, the rest and all that follows stays in memory.
+        for change in held.replace(Vec::new()).unwrap_or_default() {
+            match change {
+                Change::SetLen(len) => self.0.file.set_len(len)?,
+                Change::Write(offset, data) => self.0.file.write(offset, &data)?,
+                Change::Sync => self.0.file.sync_data()?,
+            }
+        }
+        *held = None;
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<Change>>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a power cut left nothing but the beginning of a new file: redb sets its length, then writes the header,
+    /// and its magic number last.
+    fn is_unborn(&self, len: u64) -> io::Result<bool> {
+        let mut start = [0; MAGIC.len()];
+        let Some(rest) = len.checked_sub(HEADER) else { return Ok(false) };
+        self.0.file.read(0, &mut start)?;
+        if start == MAGIC || start.iter().zip(MAGIC).any(|(byte, magic)| *byte != 0 && *byte != magic) {
+            return Ok(false);
+        }
+        let mut offset = HEADER;
+        let mut buffer = vec![0; usize::try_from(rest.min(1 << 16)).unwrap_or_default()];
+        while offset < len {
+            let chunk = usize::try_from(len - offset).unwrap_or(usize::MAX).min(buffer.len());
+            let (chunk, _) = buffer.split_at_mut(chunk);
+            self.0.file.read(offset, chunk)?;
+            if chunk.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            offset += chunk.len() as u64;
+        }
+        Ok(true)
+    }
+}
+
+/// The length after these changes to a file of that length.
+fn len_after(changes: &[Change], len: u64) -> u64 {
+    let set = |change: &Change| if let Change::SetLen(len) = change { Some(*len) } else { None };
+    changes.iter().rev().find_map(set).unwrap_or(len)
+}
+
+/// The part of `out`, which begins at `offset` of the file, from position `at` of the file on, and how much of what
+/// begins at `at` lies before it.
+fn overlap(out: &mut [u8], offset: u64, at: u64) -> (&mut [u8], usize) {
+    let skip = usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+    let before = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX);
+    (out.split_at_mut(skip).1, before)
+}
+
+impl StorageBackend for Held {
+    // redb asks for the length first, when it has the lock.
+    fn len(&self) -> io::Result<u64> {
+        let mut held = self.held();
+        let len = self.0.file.len()?;
+        let Some(changes) = &mut *held else { return Ok(len) };
+        if changes.is_empty() {
+            if len > 0 && self.is_unborn(len)? {
+                changes.push(Change::SetLen(0));
+            } else if len > 0 {
+                return Ok(len);
+            }
+            if !self.0.may_create {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
+            }
+        }
+        Ok(len_after(changes, len))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let held = self.held();
+        let Some(changes) = held.as_deref() else { return self.0.file.read(offset, out) };
+        let len = self.0.file.len()?;
+        if offset.saturating_add(out.len() as u64) > len_after(changes, len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let stored = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let (stored, beyond) = out.split_at_mut(stored);
+        self.0.file.read(offset, stored)?;
+        beyond.fill(0);
+        for change in changes {
+            match change {
+                Change::SetLen(len) => overlap(out, offset, *len).0.fill(0),
+                Change::Write(at, data) => {
+                    let (part, before) = overlap(out, offset, *at);
+                    let data = data.get(before..).unwrap_or_default();
+                    part.iter_mut().zip(data).for_each(|(byte, written)| *byte = *written);
+                }
+                Change::Sync => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        match &mut *self.held() {
+            Some(changes) => changes.push(Change::SetLen(len)),
+            None => return self.0.file.set_len(len),
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match &mut *self.held() {
+            Some(changes) => changes.push(Change::Sync),
+            None => return self.0.file.sync_data(),
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        match &mut *self.held() {
+            Some(changes) => changes.push(Change::Write(offset, data.to_vec())),
+            None => return self.0.file.write(offset, data),
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.file.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.file.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.file.query_lock_range(start, end)
+    }
+}
