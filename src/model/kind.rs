@@ -143,11 +143,7 @@ impl TokenKind {
         Self::checked(KindName::Custom, organization, permissions)
     }
 
-    fn checked(
-        name: KindName,
-        organization: Option<OrgId>,
-        permissions: PermissionSet,
-    ) -> Result<Self, KindError> {
+    fn checked(name: KindName, organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
         match permissions.len() {
             0 => Err(KindError::Empty),
             1..=Self::MAX_PATTERNS => Ok(Self { name, organization, permissions }),
@@ -188,9 +184,8 @@ impl TokenKind {
             if permission.pattern.kind.is_some() {
                 return vec![permission];
             }
-            let fits = |kind: &ResourceType| {
-                permission.pattern.meet(&Pattern { kind: Some(*kind), ..Pattern::ANY }).is_some()
-            };
+            let fits =
+                |kind: &ResourceType| permission.pattern.meet(&Pattern { kind: Some(*kind), ..Pattern::ANY }).is_some();
             let named = |kind| Permission { pattern: Pattern { kind: Some(kind), ..permission.pattern }, ..permission };
             ResourceType::INFLUXDB.into_iter().filter(fits).map(named).collect()
         };

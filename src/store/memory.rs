@@ -94,9 +94,7 @@ impl TokenStore for MemoryStore {
         }
         let mut page = Changes { records: Vec::new(), used: Vec::new(), position: state.head(), more: false };
         let mut last = since.revision;
-        for ((revision, _), record) in
-            state.by_revision.range((since.revision + 1, RecordKey::FIRST)..)
-        {
+        for ((revision, _), record) in state.by_revision.range((since.revision + 1, RecordKey::FIRST)..) {
             if page.records.len() >= limit && *revision != last {
                 page.position = state.position(last).unwrap_or(since);
                 page.more = true;
