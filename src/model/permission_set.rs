@@ -302,10 +302,10 @@ impl PermissionSet {
     }
 
     /// Which resources of a type these actions are allowed on, in an organization or, with `None`, among those of the
-    /// instance itself.
+    /// instance itself. None of type `instance` are in an organization.
     #[must_use]
     pub fn reach(&self, actions: Action, kind: ResourceType, organization: Option<OrgId>) -> Reach {
-        let whole = Pattern { organization, kind: Some(kind), id: None };
+        let Ok(whole) = Pattern::new(Some(kind), organization, None) else { return Reach::None };
         if actions.is_empty() {
             return Reach::None;
         }
