@@ -33,7 +33,7 @@ impl Default for Builder {
             observer: None,
             keyring: Keyring::default(),
             format: Format::default(),
-            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_secs(60) },
+            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_mins(1) },
         }
     }
 }

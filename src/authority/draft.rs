@@ -111,11 +111,8 @@ impl<'a> Draft<'a> {
         self.own.records.push(record);
     }
 
-    /// How many records a call can add to an empty draft.
-    pub(crate) const fn room(&self) -> usize {
-        // One for the format mark.
-        MAX_COMMIT - 1
-    }
+    /// How many records a call can add to an empty draft: all but the format mark.
+    pub(crate) const ROOM: usize = MAX_COMMIT - 1;
 
     /// That no call in this draft changes that record.
     fn unchanged(&self, key: RecordKey) -> Result<(), Stop> {

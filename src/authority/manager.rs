@@ -61,6 +61,15 @@ struct Unsettled {
     events: Vec<Event>,
 }
 
+/// Whether the thread is about to end.
+enum Closing {
+    No,
+    /// Nobody is left to ask for anything.
+    Dropped,
+    /// Somebody waits for it.
+    Asked(Answer<()>),
+}
+
 /// How a commit ended.
 enum Committed {
     At(Position),
@@ -88,42 +97,43 @@ impl Manager {
 
     /// Works until the authority is dropped or closed, then closes the store.
     pub(crate) fn run(mut self, receiver: &Receiver<Message>) {
-        let mut closing = None;
+        let mut closing = Closing::No;
         let mut next_tick = Instant::now() + self.rhythm.follow;
-        while closing.is_none() {
+        while matches!(closing, Closing::No) {
             match receiver.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
                 Ok(message) => {
                     closing = self.receive(message);
-                    while closing.is_none()
+                    while matches!(closing, Closing::No)
                         && let Ok(message) = receiver.try_recv()
                     {
                         closing = self.receive(message);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => closing = Some(None),
+                Err(RecvTimeoutError::Disconnected) => closing = Closing::Dropped,
             }
             self.work();
-            if Instant::now() >= next_tick || closing.is_some() {
-                self.tick(closing.is_some());
+            let last = !matches!(closing, Closing::No);
+            if Instant::now() >= next_tick || last {
+                self.tick(last);
                 next_tick = Instant::now() + self.rhythm.follow;
             }
         }
         self.shared.index.set_open(false);
         drop(self);
-        if let Some(Some(answer)) = closing {
+        if let Closing::Asked(answer) = closing {
             answer.send(Ok(()));
         }
     }
 
-    /// Queues a call. `Some` ends the thread.
-    fn receive(&mut self, message: Message) -> Option<Option<Answer<()>>> {
+    /// Queues a call, or ends the thread.
+    fn receive(&mut self, message: Message) -> Closing {
         match message {
             Message::Call(call) => {
                 self.queue.push_back(call);
-                None
+                Closing::No
             }
-            Message::Close(answer) => Some(Some(answer)),
+            Message::Close(answer) => Closing::Asked(answer),
         }
     }
 

@@ -109,7 +109,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
         overlap: None,
         former: Vec::new(),
     };
-    draft.put(Body::Token(record), Some(What::Created));
+    draft.put(Body::Token(Box::new(record)), Some(What::Created));
     Ok(issued(id, secret))
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
 
     if after != before {
         after.updated_at = draft.now;
-        draft.put(Body::Token(after), Some(What::Updated));
+        draft.put(Body::Token(Box::new(after)), Some(What::Updated));
     }
     Ok(done(move |index, _| read_back(index, id)))
 }
@@ -182,7 +182,7 @@ pub(crate) fn rotate(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, rotation
     let forgotten = token.former.len().saturating_sub(REMEMBERED);
     token.former.drain(..forgotten);
     token.updated_at = draft.now;
-    draft.put(Body::Token(token), Some(What::Rotated));
+    draft.put(Body::Token(Box::new(token)), Some(What::Rotated));
     Ok(issued(id, secret))
 }
 
@@ -222,10 +222,11 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
 fn revoke_under(draft: &mut Draft<'_>, root: TokenId, so_far: usize) -> Finish<Receipt> {
     let index = draft.index();
     let under = index.created_under(root);
-    let room = draft.room() - 1;
-    let more = under.len() > room;
+    // One for the token itself.
+    let fitting = Draft::ROOM - 1;
+    let more = under.len() > fitting;
     let mut changed = so_far;
-    for (_, token) in under.into_iter().take(room).filter_map(|id| index.record(id)) {
+    for (_, token) in under.into_iter().take(fitting).filter_map(|id| index.record(id)) {
         changed += usize::from(put_revoked(draft, token));
     }
     Box::new(move |_, revision| Ok(if more { Next::Again(changed) } else { Next::Done(Receipt { revision, changed }) }))
@@ -238,7 +239,7 @@ fn put_revoked(draft: &mut Draft<'_>, mut token: TokenRecord) -> bool {
     }
     token.status = Status::Revoked;
     token.updated_at = draft.now;
-    draft.put(Body::Token(token), Some(What::Revoked));
+    draft.put(Body::Token(Box::new(token)), Some(What::Revoked));
     true
 }
 
@@ -305,9 +306,11 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     draft.alone()?;
     let index = draft.index();
     let expired = index.expired_by(by.min(draft.now));
-    let more = expired.len() > draft.room() - 1;
+    // One for the horizon.
+    let fitting = Draft::ROOM - 1;
+    let more = expired.len() > fitting;
     let mut changed = so_far;
-    for (_, token) in expired.into_iter().take(draft.room() - 1).filter_map(|id| index.record(id)) {
+    for (_, token) in expired.into_iter().take(fitting).filter_map(|id| index.record(id)) {
         put_deleted(draft, token);
         changed += 1;
     }

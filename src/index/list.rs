@@ -7,7 +7,7 @@ use crate::index::slot::Slot;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::KindName;
 use crate::model::time::Timestamp;
-use crate::model::token::{Status, Token};
+use crate::model::token::{Creator, Status, Token};
 
 /// Which tokens to list: those that fit everything that is set. The default is all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Index {
         let fits = |slot: &Slot| {
             let facts = slot.facts(|facts| *facts);
             let organization = catalog.organizations.value(facts.organization).copied();
-            let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(|creator| creator.token());
+            let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(Creator::token);
             filter.kind.is_none_or(|kind| facts.state.kind() == kind)
                 && filter.status.is_none_or(|status| facts.state.status() == status)
                 && owner.is_none_or(|owner| owner == Some(facts.owner))

@@ -22,7 +22,7 @@ pub struct Record(pub(crate) Body);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Body {
-    Token(TokenRecord),
+    Token(Box<TokenRecord>),
     Tombstone(Tombstone),
     Owner(UserId, Stand),
     Organization(OrgId, Stand),
