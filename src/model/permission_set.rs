@@ -102,17 +102,16 @@ impl Key {
         }
     }
 
-    /// Whether `request`, of which only the fields of this shape count, is this key. Without a branch: the answer
-    /// differs from request to request.
+    /// Whether `request`, of which only the fields of this shape count, is this key.
     #[inline]
     fn is(&self, request: &Self, shape: Shape) -> bool {
-        fn differ<const N: usize>(ours: [u64; N], theirs: [u64; N], mask: u64) -> u64 {
-            ours.into_iter().zip(theirs).fold(0, |differ, (ours, theirs)| differ | (ours ^ (theirs & mask)))
+        // Word by word, in registers: a copy to compare as a whole would go through memory.
+        fn same<const N: usize>(ours: [u64; N], theirs: [u64; N], mask: u64) -> bool {
+            ours.into_iter().zip(theirs).fold(0, |differ, (ours, theirs)| differ | (ours ^ (theirs & mask))) == 0
         }
-        let differ = differ(self.organization, request.organization, shape.mask(Shape::ORGANIZATION))
-            | differ(self.id, request.id, shape.mask(Shape::ID))
-            | differ(self.kind, request.kind, shape.mask(Shape::KIND));
-        differ == 0
+        same(self.id, request.id, shape.mask(Shape::ID))
+            && same(self.organization, request.organization, shape.mask(Shape::ORGANIZATION))
+            && same(self.kind, request.kind, shape.mask(Shape::KIND))
     }
 }
 
@@ -148,9 +147,10 @@ impl Shape {
     /// The shapes that set no other fields than this one.
     #[inline]
     const fn within(self) -> Shapes {
-        // A byte for each shape, the lowest first: bit n where n sets no other bits.
-        let [shapes, ..] = (0xff55_330f_1105_0301_u64 >> (8 * self.0)).to_le_bytes();
-        Shapes(shapes)
+        let kind = if self.0 & Self::KIND == 0 { 0b0101_0101 } else { 0xff };
+        let organization = if self.0 & Self::ORGANIZATION == 0 { 0b0011_0011 } else { 0xff };
+        let id = if self.0 & Self::ID == 0 { 0b0000_1111 } else { 0xff };
+        Shapes(kind & organization & id)
     }
 }
 
@@ -220,10 +220,12 @@ const fn fold(a: u64, b: u64) -> u64 {
     folded
 }
 
-/// A place in the table, which is open-addressed: that of a grant, and whether a grant that belongs here is further on.
+/// An entry of the table, which is open-addressed: a grant's place in the low bits, as many as the table's length
+/// needs; then bits of its hash, which spare most look-ups in vain; then whether a grant that belongs here is further
+/// on.
 ///
-/// A free one has the place of the first grant, which cannot mislead: what is found is compared. So the one branch of
-/// a look-up that is hard to predict is whether to go on, and few go on.
+/// A free entry is zeros, which cannot mislead: what is found is compared. So a look-up need not ask whether an entry
+/// is free, which no processor can predict, but only whether to go on, and few go on.
 #[derive(Clone, Copy, Default)]
 struct Entry(u32);
 
@@ -231,8 +233,21 @@ impl Entry {
     const GO_ON: u32 = 1 << 31;
 
     #[inline]
-    const fn place(self) -> usize {
-        (self.0 & !Self::GO_ON) as usize
+    const fn new(place: u32, hash: u64, len: usize) -> Self {
+        Self(Self::tag(hash, len) | place)
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // Of the hash, the low bits choose the entry; no table is that long.
+    const fn tag(hash: u64, len: usize) -> u32 {
+        (hash >> 32) as u32 & !Self::GO_ON & !(len as u32 - 1)
+    }
+
+    /// The grant's place, if its hash may be this one.
+    #[inline]
+    const fn place(self, hash: u64, len: usize) -> Option<usize> {
+        let place = (self.0 & !Self::GO_ON) ^ Self::tag(hash, len);
+        if (place as usize) < len { Some(place as usize) } else { None }
     }
 
     #[inline]
@@ -307,7 +322,7 @@ impl PermissionSet {
             for at in probe(hash, len) {
                 let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
                 if std::mem::take(free) {
-                    *entry = Entry(entry.0 | place);
+                    *entry = Entry::new(place, hash, len);
                     break;
                 }
                 entry.0 |= Entry::GO_ON;
@@ -335,8 +350,13 @@ impl PermissionSet {
     #[inline]
     fn granted_by(&self, shapes: Shapes, request: &Key) -> Action {
         if self.table.is_empty() {
-            let fitting = |grant: &&Grant| shapes.has(grant.shape) & grant.key.is(request, grant.shape);
-            return self.grants.iter().filter(fitting).fold(Action::empty(), |granted, grant| granted | grant.actions);
+            let mut granted = Action::empty();
+            for grant in &self.grants {
+                if grant.key.is(request, grant.shape) && shapes.has(grant.shape) {
+                    granted |= grant.actions;
+                }
+            }
+            return granted;
         }
         let hashes = Hashes::new(self.seed, request);
         // A shape with a field that the request does not set has nothing for it.
@@ -347,17 +367,19 @@ impl PermissionSet {
     /// What the table has on exactly what is left of the request in this shape.
     #[inline]
     fn at(&self, hash: u64, request: &Key, shape: Shape) -> Action {
-        let mut granted = Action::empty();
-        for at in probe(hash, self.table.len()) {
+        let len = self.table.len();
+        for at in probe(hash, len) {
             let Some(entry) = self.table.get(at) else { break };
-            let Some(grant) = self.grants.get(entry.place()) else { break };
-            let found = if grant.key.is(request, shape) { grant.actions } else { Action::empty() };
-            granted |= found;
+            if let Some(grant) = entry.place(hash, len).and_then(|place| self.grants.get(place))
+                && grant.key.is(request, shape)
+            {
+                return grant.actions;
+            }
             if !entry.goes_on() {
                 break;
             }
         }
-        granted
+        Action::empty()
     }
 
     /// Whether all of these actions on that resource are granted, possibly by different permissions (design rule 6).
