@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use fill::{Nowhere, bucket, org, secret, sensor};
 use measure::{Contender, Random, Table, medians, nanos};
 use portcullis::{
-    Action, Actor, Authority, Liveness, NewToken, PermissionSet, Permission, Principal, Resource, Rotation, Standing,
+    Action, Actor, Authority, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Rotation, Standing,
     Status, Timestamp, TokenKind, Write, decide,
 };
 use sha2::{Digest, Sha256};
@@ -108,12 +108,8 @@ fn kinds() -> Vec<(&'static str, TokenKind, NewToken)> {
 
 fn authorize() {
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let live = Liveness {
-        status: Status::Active,
-        expires_at: None,
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
+    let live =
+        Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
     let mut rows = Table::new(["", "decide", "authorize", "more", "expiring", "more"]);
     for (name, kind, new) in kinds() {
         let permissions = kind.permissions().len();
@@ -137,7 +133,14 @@ fn authorize() {
             let medians = medians(contenders, ROUNDS, TURN);
             let [pure, plain, expiring] = [0, 1, 2].map(|at| medians[at].1);
             let more = |time: f64| format!("{:+.1}", time - pure);
-            rows.row([format!("{name}, {answer}"), nanos(pure), nanos(plain), more(plain), nanos(expiring), more(expiring)]);
+            rows.row([
+                format!("{name}, {answer}"),
+                nanos(pure),
+                nanos(plain),
+                more(plain),
+                nanos(expiring),
+                more(expiring),
+            ]);
         }
         drop(new);
     }

@@ -7,8 +7,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, Filter, NewToken, OrgId, Permit, Principal, RedbStore, Resource, ResourceId, ResourceType, Update,
-    UserId, Write, resource_type,
+    Action, Authority, Filter, NewToken, OrgId, Permit, Principal, RedbStore, Resource, ResourceId, ResourceType,
+    Update, UserId, Write, resource_type,
 };
 
 const NINETY_DAYS: Duration = Duration::from_hours(90 * 24);
