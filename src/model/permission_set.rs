@@ -41,6 +41,8 @@ pub struct PermissionSet {
     /// Sorted by pattern, none covered by another, none without an action.
     grants: Box<[Grant]>,
     shapes: Shapes,
+    /// The fields that tell grants of one shape apart: only these are hashed.
+    hashed: Shape,
     /// Where each grant is. Empty for sets small enough to scan.
     table: Box<[Entry]>,
     /// Random for each set, so that nobody can choose ids that collide.
@@ -93,6 +95,15 @@ impl Key {
         )
     }
 
+    /// The fields in which two keys differ.
+    fn difference(&self, other: &Self) -> Shape {
+        Shape(
+            u8::from(self.kind != other.kind) * Shape::KIND
+                + u8::from(self.organization != other.organization) * Shape::ORGANIZATION
+                + u8::from(self.id != other.id) * Shape::ID,
+        )
+    }
+
     /// Only the fields of this shape.
     fn only(&self, shape: Shape) -> Self {
         Self {
@@ -130,7 +141,7 @@ impl From<&Resource> for Key {
 }
 
 /// Which fields a pattern sets, as a number below eight.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Shape(u8);
 
 impl Shape {
@@ -138,10 +149,15 @@ impl Shape {
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
 
+    #[inline]
+    const fn has(self, field: u8) -> bool {
+        self.0 & field != 0
+    }
+
     /// All ones where the field is set, else zero.
     #[inline]
     const fn mask(self, field: u8) -> u64 {
-        if self.0 & field == 0 { 0 } else { u64::MAX }
+        if self.has(field) { u64::MAX } else { 0 }
     }
 
     /// The shapes that set no other fields than this one.
@@ -165,19 +181,20 @@ impl Shapes {
     }
 
     #[inline]
-    const fn has(self, shape: Shape) -> bool {
+    const fn contains(self, shape: Shape) -> bool {
         self.0 & Self::one(shape).0 != 0
     }
 }
 
+/// The most specific first: most permissions name one resource.
 impl Iterator for Shapes {
     type Item = Shape;
 
     #[inline]
     fn next(&mut self) -> Option<Shape> {
-        let shape = u8::try_from(self.0.trailing_zeros()).ok().filter(|shape| *shape < 8)?;
-        self.0 &= self.0 - 1;
-        Some(Shape(shape))
+        let shape = Shape(self.0.checked_ilog2()?.to_le_bytes()[0]);
+        self.0 ^= Self::one(shape).0;
+        Some(shape)
     }
 }
 
@@ -192,15 +209,22 @@ struct Hashes {
 }
 
 impl Hashes {
+    /// Zero for the fields that are not `hashed`.
     #[inline]
-    fn new(seed: u64, key: &Key) -> Self {
+    fn new(seed: u64, hashed: Shape, key: &Key) -> Self {
         let other = seed.rotate_left(32);
         let ([org_high, org_low], [id_high, id_low], [a, b, c]) = (key.organization, key.id, key.kind);
-        Self {
-            organization: fold(org_high ^ other, org_low ^ seed ^ 0x9e37_79b9_7f4a_7c15),
-            id: fold(id_high ^ other, id_low ^ seed),
-            kind: fold(a ^ other, b ^ seed) ^ fold(c ^ seed, other ^ 0x8bb8_4b93_962e_acc9),
+        let mut hashes = Self { organization: 0, id: 0, kind: 0 };
+        if hashed.has(Shape::ORGANIZATION) {
+            hashes.organization = fold(org_high ^ other, org_low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
         }
+        if hashed.has(Shape::ID) {
+            hashes.id = fold(id_high ^ other, id_low ^ seed);
+        }
+        if hashed.has(Shape::KIND) {
+            hashes.kind = fold(a ^ other, b ^ seed) ^ fold(c ^ seed, other ^ 0x8bb8_4b93_962e_acc9);
+        }
+        hashes
     }
 
     #[inline]
@@ -305,6 +329,11 @@ impl PermissionSet {
         for grant in &set.grants {
             set.shapes.0 |= Shapes::one(grant.shape).0;
         }
+        for neighbours in set.grants.windows(2) {
+            if let [one, next] = neighbours {
+                set.hashed.0 |= one.key.difference(&next.key).0;
+            }
+        }
         if set.grants.len() > SCANNED {
             set.seed = RandomState::new().build_hasher().finish();
             set.table = set.table();
@@ -318,7 +347,7 @@ impl PermissionSet {
         let mut table = vec![Entry::default(); len];
         let mut free = vec![true; len];
         for (place, grant) in (0..Entry::GO_ON).zip(&self.grants) {
-            let hash = Hashes::new(self.seed, &grant.key).of(grant.shape);
+            let hash = Hashes::new(self.seed, self.hashed, &grant.key).of(grant.shape);
             for at in probe(hash, len) {
                 let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
                 if std::mem::take(free) {
@@ -337,31 +366,51 @@ impl PermissionSet {
     /// comparison of sets and the canonical form.
     #[inline]
     pub(crate) fn granted(&self, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, &request.into())
+        self.granted_by(self.shapes, &request.into(), Action::READ_WRITE)
+    }
+
+    /// The same, or less where all of `wanted` is granted already.
+    #[inline]
+    pub(crate) fn granted_of(&self, wanted: Action, request: impl Into<Key>) -> Action {
+        self.granted_by(self.shapes, &request.into(), wanted)
     }
 
     /// The same by strictly more general patterns.
     fn granted_more_generally(&self, pattern: &Pattern) -> Action {
         let key = Key::from(pattern);
-        self.granted_by(Shapes(self.shapes.0 & !Shapes::one(key.shape()).0), &key)
+        let own = key.shape();
+        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), &key, Action::READ_WRITE)
     }
 
     /// The same by patterns of these shapes.
     #[inline]
-    fn granted_by(&self, shapes: Shapes, request: &Key) -> Action {
-        if self.table.is_empty() {
-            let mut granted = Action::empty();
-            for grant in &self.grants {
-                if grant.key.is(request, grant.shape) && shapes.has(grant.shape) {
-                    granted |= grant.actions;
-                }
+    fn granted_by(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
+        if self.table.is_empty() { self.scan(shapes, request) } else { self.look_up(shapes, request, wanted) }
+    }
+
+    #[inline]
+    fn scan(&self, shapes: Shapes, request: &Key) -> Action {
+        let mut granted = Action::empty();
+        for grant in &self.grants {
+            if grant.key.is(request, grant.shape) && shapes.contains(grant.shape) {
+                granted |= grant.actions;
             }
-            return granted;
         }
-        let hashes = Hashes::new(self.seed, request);
-        // A shape with a field that the request does not set has nothing for it.
-        Shapes(shapes.0 & request.shape().within().0)
-            .fold(Action::empty(), |granted, shape| granted | self.at(hashes.of(shape), request, shape))
+        granted
+    }
+
+    /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    #[inline(never)]
+    fn look_up(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
+        let hashes = Hashes::new(self.seed, self.hashed, request);
+        let mut granted = Action::empty();
+        for shape in shapes {
+            granted |= self.at(hashes.of(shape), request, shape);
+            if granted.contains(wanted) {
+                break;
+            }
+        }
+        granted
     }
 
     /// What the table has on exactly what is left of the request in this shape.
@@ -388,7 +437,7 @@ impl PermissionSet {
     #[inline]
     #[must_use]
     pub fn allows(&self, actions: Action, resource: &Resource) -> bool {
-        !actions.is_empty() && self.granted(resource).contains(actions)
+        !actions.is_empty() && self.granted_of(actions, resource).contains(actions)
     }
 
     /// Whether this set allows every request that `other` allows: a partial order.
