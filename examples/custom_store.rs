@@ -1,7 +1,7 @@
 //! A host's own store: tokens in an SQLite file that several processes may share.
 //!
 //! `cargo run --example custom_store` shows that it keeps the contract of `TokenStore`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::expect_used)]
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! What `RedbStore` does when the disk fails: at every single access in turn.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs::{self, OpenOptions};
 use std::io;

@@ -120,7 +120,7 @@ mod tests {
         let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
         (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
             let permissions = all.into_iter().map(|(kind, id, action)| {
-                let pattern = Pattern { kind, organization, id };
+                let pattern = Pattern { organization, kind, id };
                 Permission { pattern, action }
             });
             TokenKind::custom(organization, permissions.collect()).ok()
@@ -259,7 +259,7 @@ mod tests {
     fn the_first_format_stays_as_it_is() {
         let hex = |record: Body| {
             let bytes = Record(record).encode();
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
         };
         let stand = Stand { standing: Standing::Suspended, since: Timestamp::from_micros(300) };
         let token = TokenRecord {
