@@ -115,7 +115,11 @@ impl Builder {
                 answer.send(Ok(Authority { shared, queue: Some(queue), thread: handle }));
                 manager.run(&receiver);
             }
-            Err(error) => answer.send(Err(error)),
+            Err(error) => {
+                // First, so that whoever is told can open the store again.
+                drop(manager);
+                answer.send(Err(error));
+            }
         };
         match std::thread::Builder::new().name("portcullis".into()).spawn(work) {
             Ok(thread) => *place = Some(thread),

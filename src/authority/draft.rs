@@ -129,6 +129,11 @@ impl<'a> Draft<'a> {
         Ok(self.index().marks().set_up)
     }
 
+    pub(crate) fn format(&self) -> Result<Option<u8>, Stop> {
+        self.unchanged(RecordKey::FORMAT)?;
+        Ok(self.index().marks().format)
+    }
+
     pub(crate) fn find(&self, id: TokenId) -> Result<Option<(u64, TokenRecord)>, Stop> {
         self.unchanged(RecordKey::token(id))?;
         Ok(self.index().record(id))
@@ -181,8 +186,9 @@ impl<'a> Draft<'a> {
         if !Arc::ptr_eq(principal.authority.shared(), self.shared) {
             return Err(Error::Foreign.into());
         }
-        principal.check().map_err(Error::NotAccepted)?;
         let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?;
+        // After it was read: what was read then was this principal's.
+        principal.check().map_err(Error::NotAccepted)?;
         let (_, record) = found.flatten().ok_or(Error::NotAccepted(crate::Reason::Unknown))?;
         self.owner_standing(record.owner)?;
         record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::index::catalog::Incomplete;
 use crate::model::decision::{Denial, Reason};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindError, KindName};
@@ -104,6 +105,9 @@ pub enum Error {
     /// and published if it happened. Read the token to see.
     #[error("the store failed and the change is in doubt; read it back later to see")]
     InDoubt(#[source] Arc<StoreError>),
+    /// The store's history is not the one that was followed, and it is being read anew.
+    #[error("the tokens are being read from the store anew; try again")]
+    Unavailable,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -137,7 +141,7 @@ impl Error {
     /// Whether the same call may work later, without a change to it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Random(_))
+        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_))
     }
 
     pub(crate) fn exceeds(wanted: &PermissionSet, actor: &PermissionSet) -> Self {
@@ -149,6 +153,12 @@ impl Error {
             KindName::Operator => "an operator token",
             _ => "a token without an organization",
         })
+    }
+}
+
+impl From<Incomplete> for Error {
+    fn from(_: Incomplete) -> Self {
+        Self::Unavailable
     }
 }
 

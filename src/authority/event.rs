@@ -114,7 +114,8 @@ impl fmt::Display for Event {
 ///
 /// Changes come in the order of their commits, after they took effect and before the call that made them returns;
 /// changes that other authorities made in the same store are told by those. An event can be lost only in a crash
-/// between a commit and its event; the store then has the change itself.
+/// between a commit and its event, or when an authority is closed before it learns whether a commit in doubt happened;
+/// the store then has the change itself.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened. Called on the management thread, one event at a time: it must not block, and must not wait
     /// for a management call, which would never return.

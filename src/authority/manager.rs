@@ -1,6 +1,6 @@
 //! The management thread: plans the waiting calls, commits them together, publishes them, answers.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,15 +12,16 @@ use crate::authority::error::Error;
 use crate::authority::event::{ActorName, Event, Observer, What};
 use crate::authority::pending::Answer;
 use crate::authority::shared::Shared;
-use crate::model::id::TokenId;
 use crate::model::time::Timestamp;
 use crate::store::record::Record;
-use crate::store::{ChangesError, CommitError, CommitId, Position, StoreError, TokenStore};
+use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, StoreError, TokenStore};
 
 /// How often a call is planned anew because others changed the store meanwhile.
 const ATTEMPTS: u32 = 10;
 /// How often a commit in doubt is repeated before its callers are told so, and how long between.
 const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
+/// The longest wait between two readings; what a host may ask for has no end.
+const LONGEST: Duration = Duration::from_hours(24);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
@@ -49,8 +50,13 @@ pub(crate) struct Manager {
     queue: VecDeque<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
     touched: Instant,
-    /// Last-used times that the store did not take yet.
-    untold: Vec<(TokenId, Timestamp)>,
+}
+
+/// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
+impl Drop for Manager {
+    fn drop(&mut self) {
+        self.shared.index.set_open(false);
+    }
 }
 
 /// A commit that may have happened or not, to be repeated until the store says which.
@@ -70,6 +76,9 @@ enum Closing {
     Asked(Answer<()>),
 }
 
+/// A call and its part of a commit.
+type Planned = (Box<dyn Call>, Part);
+
 /// How a commit ended.
 enum Committed {
     At(Position),
@@ -86,7 +95,7 @@ impl Manager {
         rhythm: Rhythm,
     ) -> Self {
         let (queue, touched) = (VecDeque::new(), Instant::now());
-        Self { shared, store, observer, rhythm, queue, unsettled: None, touched, untold: Vec::new() }
+        Self { shared, store, observer, rhythm, queue, unsettled: None, touched }
     }
 
     /// Reads everything from the store, and opens the index.
@@ -98,27 +107,20 @@ impl Manager {
     /// Works until the authority is dropped or closed, then closes the store.
     pub(crate) fn run(mut self, receiver: &Receiver<Message>) {
         let mut closing = Closing::No;
-        let mut next_tick = Instant::now() + self.rhythm.follow;
-        while matches!(closing, Closing::No) {
-            match receiver.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
-                Ok(message) => {
-                    closing = self.receive(message);
-                    while matches!(closing, Closing::No)
-                        && let Ok(message) = receiver.try_recv()
-                    {
-                        closing = self.receive(message);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => closing = Closing::Dropped,
+        let mut attempts = 0;
+        let mut next_tick = self.next_tick();
+        while matches!(closing, Closing::No) || !self.queue.is_empty() {
+            // Calls that met others' changes are planned again among themselves: who comes later has all attempts.
+            if matches!(closing, Closing::No) && attempts == 0 {
+                closing = self.receive(receiver, next_tick);
             }
-            self.work();
-            let last = !matches!(closing, Closing::No);
-            if Instant::now() >= next_tick || last {
-                self.tick(last);
-                next_tick = Instant::now() + self.rhythm.follow;
+            attempts = self.work(attempts);
+            if Instant::now() >= next_tick {
+                self.tick(false);
+                next_tick = self.next_tick();
             }
         }
+        self.tick(true);
         self.shared.index.set_open(false);
         drop(self);
         if let Closing::Asked(answer) = closing {
@@ -126,15 +128,23 @@ impl Manager {
         }
     }
 
-    /// Queues a call, or ends the thread.
-    fn receive(&mut self, message: Message) -> Closing {
-        match message {
-            Message::Call(call) => {
-                self.queue.push_back(call);
-                Closing::No
+    fn next_tick(&self) -> Instant {
+        Instant::now() + self.rhythm.follow.min(LONGEST)
+    }
+
+    /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
+    fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
+        while self.queue.len() < MAX_COMMIT {
+            let idle =
+                if self.queue.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match receiver.recv_timeout(idle) {
+                Ok(Message::Call(call)) => self.queue.push_back(call),
+                Ok(Message::Close(answer)) => return Closing::Asked(answer),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Closing::Dropped,
             }
-            Message::Close(answer) => Closing::Asked(answer),
         }
+        Closing::No
     }
 
     /// What nobody asked for.
@@ -147,29 +157,26 @@ impl Manager {
         }
         if closing || self.touched.elapsed() >= self.rhythm.touch {
             self.touched = Instant::now();
-            let mut used = std::mem::take(&mut self.untold);
-            used.extend(self.shared.index.take_used());
+            let used = self.shared.index.take_used();
             if !used.is_empty() && guarded(|| self.store.touch(&used)).is_err() {
-                used.sort_unstable_by_key(|(id, time)| (*id, std::cmp::Reverse(*time)));
-                used.dedup_by_key(|(id, _)| *id);
-                self.untold = used;
+                self.shared.index.return_used(&used);
             }
         }
     }
 
-    /// Plans and commits until no call waits.
-    fn work(&mut self) {
-        let mut attempts = 0;
-        while !self.queue.is_empty() {
-            self.shared.index.set_time(self.shared.clock.now());
-            if let Err(error) = self.settle().and_then(|()| self.reopen()) {
-                for call in std::mem::take(&mut self.queue) {
-                    self.fail(call, error.clone());
-                }
-                return;
-            }
-            attempts = self.commit_next(attempts);
+    /// Plans and commits those of the waiting calls that go together next. Returns how often they met others' changes.
+    fn work(&mut self, attempts: u32) -> u32 {
+        if self.queue.is_empty() {
+            return 0;
         }
+        self.shared.index.set_time(self.shared.clock.now());
+        if let Err(error) = self.settle().and_then(|()| self.reopen()) {
+            for call in std::mem::take(&mut self.queue) {
+                self.fail(call, error.clone());
+            }
+            return 0;
+        }
+        self.commit_next(attempts)
     }
 
     /// Commits as many of the waiting calls as go together. Returns how often their planning met others' changes.
@@ -192,9 +199,17 @@ impl Manager {
                 }
             }
         }
-        if draft.is_empty() {
-            self.finish(planned, &Ok(expected.revision));
+        if planned.is_empty() {
             return 0;
+        }
+        if draft.is_empty() {
+            // Without a commit, nothing has said yet that the store still is where the index is.
+            let caught_up = self.catch_up();
+            if caught_up.is_ok() && shared.index.position() == expected {
+                self.finish(planned, &Ok(expected.revision));
+                return 0;
+            }
+            return self.plan_again(planned, caught_up, attempts);
         }
         let (now, records) = (draft.now, draft.into_records());
         let id = match CommitId::generate() {
@@ -211,16 +226,7 @@ impl Manager {
             }
             Committed::Conflict => {
                 let caught_up = self.catch_up();
-                let attempts = attempts + 1;
-                if let Err(error) = caught_up {
-                    self.finish(planned, &Err(error));
-                } else if attempts >= ATTEMPTS {
-                    self.finish(planned, &Err(Error::Busy(attempts)));
-                } else {
-                    // The front of the queue, in the order that they came.
-                    planned.into_iter().rev().for_each(|(call, _)| self.queue.push_front(call));
-                    return attempts;
-                }
+                return self.plan_again(planned, caught_up, attempts);
             }
             Committed::Refused(error) => self.finish(planned, &Err(Error::Store(Arc::new(error)))),
             Committed::InDoubt(error) => {
@@ -232,12 +238,26 @@ impl Manager {
         0
     }
 
-    /// Answers the calls of a commit. Those that have more to do come first again.
-    fn finish(&mut self, planned: Vec<(Box<dyn Call>, Part)>, committed: &Result<u64, Error>) {
+    /// Queues calls that met others' changes again, unless the index could not follow these, or it happens too often.
+    fn plan_again(&mut self, planned: Vec<Planned>, caught_up: Result<(), Error>, attempts: u32) -> u32 {
+        let attempts = attempts + 1;
+        match caught_up {
+            Err(error) => self.finish(planned, &Err(error)),
+            Ok(()) if attempts >= ATTEMPTS => self.finish(planned, &Err(Error::Busy(attempts))),
+            Ok(()) => {
+                // The front of the queue, in the order that they came.
+                planned.into_iter().rev().for_each(|(call, _)| self.queue.push_front(call));
+                return attempts;
+            }
+        }
+        0
+    }
+
+    /// Answers the calls of a commit. Those that have more to do come last again, so that others need not wait for all
+    /// of it.
+    fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
         let shared = Arc::clone(&self.shared);
-        let answers = planned.into_iter().map(|(call, _)| call.finish(&shared.index, committed.clone()));
-        let again: Vec<_> = answers.collect();
-        again.into_iter().rev().flatten().for_each(|call| self.queue.push_front(call));
+        self.queue.extend(planned.into_iter().filter_map(|(call, _)| call.finish(&shared.index, committed.clone())));
     }
 
     /// Refuses a call, and tells so.
@@ -252,7 +272,7 @@ impl Manager {
         let mut repeats = REPEATS.iter();
         loop {
             match guarded(|| self.store.commit(expected, id, records)) {
-                Ok(position) => return Committed::At(position),
+                Ok(_) => return Committed::At(after(expected, id)),
                 Err(CommitError::Conflict(_)) => return Committed::Conflict,
                 Err(CommitError::Refused(error)) => return Committed::Refused(error),
                 Err(CommitError::InDoubt(error)) => match repeats.next() {
@@ -267,17 +287,17 @@ impl Manager {
     fn settle(&mut self) -> Result<(), Error> {
         let Some(unsettled) = self.unsettled.take() else { return Ok(()) };
         match guarded(|| self.store.commit(unsettled.expected, unsettled.id, &unsettled.records)) {
-            Ok(position) => {
-                let events = unsettled.events.into_iter();
-                let events = events.map(|event| Event { revision: Some(position.revision), ..event }).collect();
-                self.publish(position, &unsettled.records, events);
+            Ok(_) => {
+                let position = after(unsettled.expected, unsettled.id);
+                self.publish(position, &unsettled.records, unsettled.events);
                 Ok(())
             }
             // It is certain that it did not happen.
             Err(CommitError::Conflict(_) | CommitError::Refused(_)) => Ok(()),
             Err(CommitError::InDoubt(error)) => {
                 self.unsettled = Some(unsettled);
-                Err(Error::InDoubt(Arc::new(error)))
+                // Whoever asks now is not the one in doubt.
+                Err(Error::Store(Arc::new(error)))
             }
         }
     }
@@ -298,19 +318,40 @@ impl Manager {
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
     fn catch_up(&mut self) -> Result<(), Error> {
         let index = &self.shared.index;
+        let mut since = index.position();
+        let (mut records, mut used) = (Vec::new(), Vec::new());
+        let mut anew = 0;
         loop {
-            match guarded(|| self.store.changes(index.position(), PAGE)) {
-                Ok(page) => {
-                    index.apply(page.position, page.records.iter().map(|(revision, record)| (*revision, record)));
-                    index.apply_used(&page.used);
+            match guarded(|| self.store.changes(since, PAGE)) {
+                Ok(page) if page.more && page.position.revision <= since.revision => {
+                    return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
+                }
+                Ok(mut page) => {
+                    since = page.position;
+                    records.append(&mut page.records);
+                    used.append(&mut page.used);
+                    // Requests see all pages or none: one alone may lack a suspension that a later one tells of.
+                    if !page.more || !index.is_open() {
+                        if index.is_open() {
+                            keep_latest(&mut records);
+                        }
+                        index.apply(since, records.iter().map(|(revision, record)| (*revision, record)));
+                        index.apply_used(&used);
+                        records.clear();
+                        used.clear();
+                    }
                     if !page.more {
                         break;
                     }
                 }
                 // Until everything is read anew, nothing is known: deny.
-                Err(ChangesError::Diverged | ChangesError::TooOld) if index.position() != Position::ORIGIN => {
+                Err(ChangesError::Diverged | ChangesError::TooOld) if since != Position::ORIGIN && anew < ATTEMPTS => {
+                    anew += 1;
                     index.set_open(false);
                     index.clear();
+                    records.clear();
+                    used.clear();
+                    since = Position::ORIGIN;
                 }
                 Err(ChangesError::Failed(error)) => return Err(Error::Store(Arc::new(error))),
                 Err(error) => return Err(Error::Store(Arc::new(StoreError::new(error)))),
@@ -344,9 +385,22 @@ impl Manager {
     }
 }
 
+/// Where a store is after a commit. Not taken from its answer: were that wrong, changes of others would be left out.
+fn after(expected: Position, id: CommitId) -> Position {
+    Position { revision: expected.revision.saturating_add(1), commit: id }
+}
+
+/// Leaves out what was changed again while the pages were read.
+fn keep_latest(records: &mut Vec<(u64, Record)>) {
+    let latest: HashMap<_, _> = records.iter().map(|(revision, record)| (record.key(), *revision)).collect();
+    if latest.len() < records.len() {
+        records.retain(|(revision, record)| latest.get(&record.key()) == Some(revision));
+    }
+}
+
 /// What is to be told about a commit.
-fn events(planned: &[(Box<dyn Call>, Part)], at: Timestamp) -> Vec<Event> {
-    let of_call = |(call, part): &(Box<dyn Call>, Part)| {
+fn events(planned: &[Planned], at: Timestamp) -> Vec<Event> {
+    let of_call = |(call, part): &Planned| {
         let actor: Option<ActorName> = call.actor();
         let told = part.events.iter().cloned();
         told.map(move |(token, what)| Event { at, actor: actor.clone(), what, token, revision: None })

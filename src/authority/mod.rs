@@ -208,10 +208,10 @@ impl Authority {
     /// One token, if the actor may see it (design rule 12).
     ///
     /// # Errors
-    /// There is none, or the actor may not see it, which looks the same.
+    /// There is none, or the actor may not see it, which looks the same; or the store is being read anew.
     pub fn get(&self, actor: impl Into<Actor>, id: TokenId) -> Result<Token, Error> {
         let sees = self.sight(&actor.into())?;
-        let token = self.shared.index.token(id).ok_or(Error::NotFound(id))?;
+        let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
     }
 
@@ -219,7 +219,7 @@ impl Authority {
     /// last page ended with ([`Page::next`]).
     ///
     /// # Errors
-    /// The actor is not accepted.
+    /// The actor is not accepted, or the store is being read anew.
     pub fn list(
         &self,
         actor: impl Into<Actor>,
@@ -239,7 +239,7 @@ impl Authority {
             filter.organization = Some(own);
         }
         let sees = |id: TokenId, organization: Option<OrgId>| acting.sees(id, organization);
-        Ok(self.shared.index.list(&filter, after, limit, sees))
+        Ok(self.shared.index.list(&filter, after, limit, sees)?)
     }
 
     /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper
@@ -249,13 +249,13 @@ impl Authority {
         self.shared.index.secrets_by_key()
     }
 
-    /// Where an owner stands.
+    /// Where an owner stands, as far as the store was followed.
     #[must_use]
     pub fn owner(&self, owner: UserId) -> Standing {
         self.shared.index.owner_standing(owner)
     }
 
-    /// Where an organization stands.
+    /// Where an organization stands, as far as the store was followed.
     #[must_use]
     pub fn organization(&self, organization: OrgId) -> Standing {
         self.shared.index.organization_standing(organization)

@@ -37,7 +37,7 @@ fn done<T>(answer: impl FnOnce(&Index, u64) -> Result<T, Error> + Send + 'static
 }
 
 fn read_back(index: &Index, id: TokenId) -> Result<Token, Error> {
-    index.token(id).ok_or(Error::NotFound(id))
+    index.token(id)?.ok_or(Error::NotFound(id))
 }
 
 fn issued(id: TokenId, secret: Secret) -> Finish<Issued> {
@@ -331,7 +331,7 @@ pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt
     if !draft.acting(actor)?.is_operator() {
         return Err(Error::OperatorsOnly("raising the store's format").into());
     }
-    let raised = draft.index().marks().format.is_some_and(|format| format < Record::NEWEST_FORMAT);
+    let raised = draft.format()?.is_some_and(|format| format < Record::NEWEST_FORMAT);
     if raised {
         draft.put(Body::Mark(Mark::Format(Record::NEWEST_FORMAT)), None);
     }

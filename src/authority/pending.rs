@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -47,7 +48,8 @@ impl<T> Shared<T> {
             drop(state);
             self.answered.notify_all();
             if let Some(waker) = waker {
-                waker.wake();
+                // A panic in the host's executor must not end the management of tokens.
+                _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::authority::shared::Shared;
 use crate::index::Handle;
+use crate::index::catalog::Incomplete;
 use crate::model::action::{Action, AsAction};
 use crate::model::decision::{Denial, Permit, Reason};
 use crate::model::id::{OrgId, TokenId};
@@ -93,10 +94,10 @@ impl Principal<'_> {
     /// The token is not accepted, and why.
     pub fn token(&self) -> Result<Token, Reason> {
         let index = &self.authority.shared().index;
-        let token = index.id_of_handle(self.handle).and_then(|id| index.token(id));
+        let token = index.id_of_handle(self.handle).map(|id| index.token(id));
         // After it was read: what was read then was this token's.
         self.check()?;
-        token.ok_or(Reason::Unknown)
+        token.transpose().map_err(|Incomplete| Reason::Unavailable)?.flatten().ok_or(Reason::Unknown)
     }
 
     /// The same principal, free of the borrow. It counts a reference to the authority's memory; it does not keep the

@@ -51,6 +51,10 @@ pub(crate) struct Marks {
     pub(crate) format: Option<u8>,
 }
 
+/// The index is being read anew, or closed: what is not in it may still be in the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incomplete;
+
 /// What few tokens have.
 #[derive(Default)]
 pub(super) struct More {
@@ -128,6 +132,13 @@ impl Index {
         self.catalog.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The catalog, if everything that the store has is in it.
+    pub(super) fn complete_catalog(&self) -> Result<RwLockReadGuard<'_, Catalog>, Incomplete> {
+        let catalog = self.read_catalog();
+        // The index is closed before it is cleared, and opened when all is in it again.
+        if self.is_open() { Ok(catalog) } else { Err(Incomplete) }
+    }
+
     pub(super) fn write_catalog(&self) -> RwLockWriteGuard<'_, Catalog> {
         self.catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -166,10 +177,10 @@ impl Index {
     }
 
     /// The token as people see it.
-    pub(crate) fn token(&self, id: TokenId) -> Option<Token> {
-        let catalog = self.read_catalog();
-        let slot = catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot))?;
-        self.token_in(&catalog, slot)
+    pub(crate) fn token(&self, id: TokenId) -> Result<Option<Token>, Incomplete> {
+        let catalog = self.complete_catalog()?;
+        let slot = catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot));
+        Ok(slot.and_then(|slot| self.token_in(&catalog, slot)))
     }
 
     pub(super) fn token_in(&self, catalog: &Catalog, slot: u32) -> Option<Token> {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::index::Index;
+use crate::index::catalog::Incomplete;
 use crate::index::slot::Slot;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::KindName;
@@ -51,8 +52,8 @@ impl Index {
         after: Option<TokenId>,
         limit: usize,
         visible: impl Fn(TokenId, Option<OrgId>) -> bool,
-    ) -> Page {
-        let catalog = self.read_catalog();
+    ) -> Result<Page, Incomplete> {
+        let catalog = self.complete_catalog()?;
         let mut page = Page { tokens: Vec::new(), next: None };
         let order = match filter.organization {
             None => Some(&catalog.by_id),
@@ -86,6 +87,6 @@ impl Index {
                 page.tokens.extend(self.token_in(&catalog, place));
             }
         }
-        page
+        Ok(page)
     }
 }

@@ -3,7 +3,7 @@
 //! Readers take no lock. One thread, the authority's management thread, writes; what readers see of a token changes
 //! all at once.
 
-mod catalog;
+pub(crate) mod catalog;
 pub(crate) mod list;
 mod lookup;
 mod order;
@@ -319,6 +319,17 @@ impl Index {
             }
         }
         used
+    }
+
+    /// Has these taken again: the store did not take them.
+    pub(crate) fn return_used(&self, used: &[(TokenId, Timestamp)]) {
+        let catalog = self.read_catalog();
+        for (id, _) in used {
+            let place = catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot));
+            if let Some((place, bits)) = place.and_then(|place| Some((place, self.used.get(place / 64)?))) {
+                bits.fetch_or(1 << (place % 64), Ordering::Relaxed);
+            }
+        }
     }
 }
 

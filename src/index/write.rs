@@ -9,15 +9,28 @@ use crate::index::{Index, halves, words};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
+use crate::model::token::Standing;
 use crate::secret::Digest;
 use crate::store::Position;
 use crate::store::record::{Body, Mark, Record, TokenRecord};
 
 impl Index {
     /// Publishes what was committed. When this returns, every decision that begins sees it.
-    pub(crate) fn apply<'a>(&self, position: Position, records: impl IntoIterator<Item = (u64, &'a Record)>) {
+    ///
+    /// Readers see the records one after another: first those that suspend, last those that restore, so that nothing is
+    /// allowed on the way that is allowed neither before nor after. No two records have the same key.
+    pub(crate) fn apply<'a>(&self, position: Position, records: impl Iterator<Item = (u64, &'a Record)> + Clone) {
+        let standing = |record: &Record| match &record.0 {
+            Body::Owner(_, stand) | Body::Organization(_, stand) => Some(stand.standing),
+            _ => None,
+        };
+        let restores = |record: &Record| standing(record) == Some(Standing::Active);
+        let suspends = |record: &Record| standing(record).is_some_and(|standing| standing != Standing::Active);
+        let ordered = (records.clone().filter(|(_, record)| suspends(record)))
+            .chain(records.clone().filter(|(_, record)| standing(record).is_none()))
+            .chain(records.filter(|(_, record)| restores(record)));
         let mut catalog = self.write_catalog();
-        for (revision, record) in records {
+        for (revision, record) in ordered {
             match &record.0 {
                 Body::Token(token) => self.put_token(&mut catalog, revision, token),
                 Body::Tombstone(tombstone) => {
@@ -69,7 +82,7 @@ impl Index {
         }
         for subjects in [&self.owners, &self.organizations] {
             for subject in (1..).map_while(|place| subjects.get(place)) {
-                subject.set_standing(crate::model::token::Standing::Active);
+                subject.set_standing(Standing::Active);
             }
         }
         for set in (0..).map_while(|place| self.sets.get(place)) {

@@ -150,6 +150,7 @@ impl RecordKey {
     }
 
     pub(crate) const SET_UP: Self = Self { table: Table::Mark, id: 0 };
+    pub(crate) const FORMAT: Self = Self { table: Table::Mark, id: 2 };
 
     /// The key as bytes, distinct for distinct keys.
     #[must_use]
@@ -186,7 +187,7 @@ impl Record {
             Body::Organization(organization, _) => RecordKey::organization(*organization),
             Body::Mark(Mark::SetUp(_)) => RecordKey::SET_UP,
             Body::Mark(Mark::Horizon(_)) => RecordKey { table: Table::Mark, id: 1 },
-            Body::Mark(Mark::Format(_)) => RecordKey { table: Table::Mark, id: 2 },
+            Body::Mark(Mark::Format(_)) => RecordKey::FORMAT,
         }
     }
 
