@@ -1,4 +1,5 @@
 //! Every store keeps the contract, and the suite notices those that do not.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

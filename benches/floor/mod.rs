@@ -12,14 +12,16 @@ pub struct Request {
     pub actions: u8,
 }
 
-/// One organization's mask for each type, and one probe of a table from ids to masks.
+/// One organization's mask of types and actions, and one probe of a table from ids to such masks.
+///
+/// A mask has two bits for each of the 23 types.
 pub struct Masks {
     /// Any organization and none: an Operator.
-    everywhere: u8,
+    everywhere: u64,
     org: u128,
-    types: [u8; 32],
+    types: u64,
     /// Open addressing, at most half full; the id zero is free.
-    ids: Vec<(u128, [u8; 16])>,
+    ids: Vec<(u128, u64)>,
 }
 
 impl Masks {
@@ -27,34 +29,30 @@ impl Masks {
         let mut floor = Self {
             everywhere: 0,
             org: kind.organization().map_or(0, |org| org.as_uuid().as_u128()),
-            types: [0; 32],
-            ids: vec![(0, [0; 16]); (kind.permissions().len() * 2).next_power_of_two()],
+            types: 0,
+            ids: vec![(0, 0); (kind.permissions().len() * 2).next_power_of_two()],
         };
         for (pattern, actions) in kind.permissions().patterns() {
-            let actions = actions.bits();
             let types = match pattern.kind() {
                 Some(kind) => place(kind)..place(kind) + 1,
                 None => 0..ResourceType::INFLUXDB.len(),
             };
+            let mask = types.fold(0, |mask, kind| mask | u64::from(actions.bits()) << (2 * kind));
             match pattern.id() {
-                Some(id) => floor.insert(id.as_uuid().as_u128(), types, actions),
-                None if pattern.org().is_none() => floor.everywhere |= actions,
-                None => floor.types[types].iter_mut().for_each(|mask| *mask |= actions),
+                Some(id) => floor.insert(id.as_uuid().as_u128(), mask),
+                None if pattern.org().is_none() => floor.everywhere |= mask,
+                None => floor.types |= mask,
             }
         }
         floor
     }
 
-    /// A mask for each of four groups of types, two bits each, would be enough; a byte for each of 16 is simpler.
-    fn insert(&mut self, id: u128, types: std::ops::Range<usize>, actions: u8) {
+    fn insert(&mut self, id: u128, mask: u64) {
         let mut at = self.start(id);
         while self.ids[at].0 != 0 && self.ids[at].0 != id {
             at = (at + 1) & (self.ids.len() - 1);
         }
-        self.ids[at].0 = id;
-        for kind in types {
-            self.ids[at].1[kind % 16] |= actions;
-        }
+        self.ids[at] = (id, self.ids[at].1 | mask);
     }
 
     #[inline]
@@ -66,25 +64,27 @@ impl Masks {
 
     #[inline]
     pub fn allows(&self, request: &Request) -> bool {
+        let wanted = u64::from(request.actions) << (2 * request.kind);
         let mut granted = self.everywhere;
         if request.org == self.org {
-            granted |= self.types[usize::from(request.kind & 31)];
-            if granted & request.actions != request.actions {
-                let mut at = self.start(request.id);
-                loop {
-                    let (id, masks) = &self.ids[at];
-                    if *id == request.id {
-                        granted |= masks[usize::from(request.kind & 15)];
-                        break;
-                    }
-                    if *id == 0 {
-                        break;
-                    }
-                    at = (at + 1) & (self.ids.len() - 1);
-                }
+            granted |= self.types;
+            if granted & wanted != wanted {
+                granted |= self.on(request.id);
             }
         }
-        granted & request.actions == request.actions
+        granted & wanted == wanted
+    }
+
+    #[inline]
+    fn on(&self, id: u128) -> u64 {
+        let mut at = self.start(id);
+        loop {
+            match self.ids[at] {
+                (found, mask) if found == id => return mask,
+                (0, _) => return 0,
+                _ => at = (at + 1) & (self.ids.len() - 1),
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// How many different requests a contender is asked in turn: enough that none is predicted by itself, few enough that
-/// they stay in the nearest cache.
+/// they stay in the caches.
 pub const RING: usize = 1_024;
 
 /// Something to measure: runs that many operations.
@@ -25,15 +25,15 @@ impl<'a> Contender<'a> {
         Self { name: name.into(), run: Box::new(run), turn: 0, samples: Vec::new() }
     }
 
-    /// A decision, asked of each request of a ring in turn. The place of the next request depends on the last answer,
-    /// so what is measured is the time until the answer is there, not how many decisions overlap.
+    /// A decision, asked of one request of a ring after the other. The answer is acted upon, as callers do: the code
+    /// branches on it, and which request is next depends on it. So a ring of hits only, or of misses only, measures
+    /// decisions whose outcome the processor predicts, and a mixed one those that it does not.
     pub fn decision<R>(name: impl Into<String>, ring: &'a [R], decide: impl Fn(&R) -> bool + 'a) -> Self {
         assert_eq!(ring.len(), RING);
         let mut at = 0;
         Self::new(name, move |times| {
             for _ in 0..times {
-                let allowed = decide(black_box(&ring[at]));
-                at = (at + 1 + 2 * usize::from(black_box(allowed))) % RING;
+                at = if decide(black_box(&ring[at])) { after_allow(at) } else { after_deny(at) };
             }
         })
     }
@@ -61,6 +61,17 @@ impl<'a> Contender<'a> {
         self.samples.sort_by(f64::total_cmp);
         self.samples[self.samples.len() / 2]
     }
+}
+
+// Not inlined, so that the two do not become one computation without a branch.
+#[inline(never)]
+fn after_allow(at: usize) -> usize {
+    (at + 3) % RING
+}
+
+#[inline(never)]
+fn after_deny(at: usize) -> usize {
+    (at + 1) % RING
 }
 
 /// Lets the contenders take turns, each turn about this long, and gives each one's median in nanoseconds an operation.

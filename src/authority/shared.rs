@@ -29,9 +29,6 @@ impl Shared {
 
     #[inline]
     fn find(&self, secret: &[u8]) -> Result<Handle, Reason> {
-        if !self.index.is_open() {
-            return Err(Reason::Unavailable);
-        }
         let under = |key| match self.keyring.digest(key, secret) {
             Some(digest) => self.index.authenticate(&digest, key, &*self.clock),
             None => Err(Reason::Unknown),

@@ -173,7 +173,7 @@ impl Index {
 
     /// The token of a handle, whether or not it is accepted.
     pub(crate) fn id_of_handle(&self, handle: super::Handle) -> Option<TokenId> {
-        TokenId::from_u128(self.id_of(handle.slot))
+        TokenId::from_u128(self.id_of(handle.slot()))
     }
 
     /// The token as people see it.

@@ -23,7 +23,6 @@ use crate::index::slot::{Facts, Slot, State};
 use crate::model::action::Action;
 use crate::model::decision::{Denial, Reason, judge};
 use crate::model::id::{OrgId, TokenId};
-use crate::model::permission::Pattern;
 use crate::model::permission_set::PermissionSet;
 use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::{Clock, Timestamp};
@@ -82,12 +81,14 @@ impl Subject {
     }
 }
 
+#[inline]
 fn halves(id: u128) -> [u64; 2] {
     #[allow(clippy::cast_possible_truncation)] // Both halves are kept.
     let halves = [id as u64, (id >> 64) as u64];
     halves
 }
 
+#[inline]
 fn words(digest: &Digest) -> Words {
     let mut words = [0; 4];
     for (word, bytes) in words.iter_mut().zip(digest.bytes().as_chunks().0) {
@@ -98,9 +99,30 @@ fn words(digest: &Digest) -> Words {
 
 /// One secret of one token: what a principal is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handle {
-    slot: u32,
-    serial: u32,
+pub(crate) struct Handle(
+    /// The slot above the serial: in one word, which a call returns in a register.
+    u64,
+);
+
+impl Handle {
+    #[inline]
+    const fn new(slot: u32, serial: u32) -> Self {
+        Self((slot as u64) << 32 | serial as u64)
+    }
+
+    #[inline]
+    const fn slot(self) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // The upper half.
+        let slot = (self.0 >> 32) as u32;
+        slot
+    }
+
+    #[inline]
+    const fn serial(self) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // The lower half.
+        let serial = self.0 as u32;
+        serial
+    }
 }
 
 /// Whether a slot's token may be asked about through a handle, and what the slot says.
@@ -139,27 +161,40 @@ impl Index {
     /// The token whose secret has this digest, if it is accepted now.
     #[inline]
     pub(crate) fn authenticate(&self, digest: &Digest, key: u8, clock: &dyn Clock) -> Found<Handle> {
+        if !self.is_open() {
+            return Err(Reason::Unavailable);
+        }
         let digest = words(digest);
-        let handle = self
-            .lookup
-            .find(&digest, |place| {
-                let (state, serial, target) = self.slots.get(place)?.matches(&digest, key)?;
-                if state.contains(State::OVERLAPPING) {
-                    let [slot, serial] = target.map(u32::try_from);
-                    return Some(Handle { slot: slot.ok()?, serial: serial.ok()? });
+        let found = self.lookup.find(&digest, |place| {
+            let slot = self.slots.get(place)?;
+            slot.facts_of(&digest, key, |facts| {
+                if facts.state.contains(State::OVERLAPPING) {
+                    return self.authenticate_overlap(facts, clock);
                 }
-                Some(Handle { slot: place, serial })
+                self.check_live(facts, clock)?;
+                Ok((Handle::new(place, facts.serial), slot.used.load(Ordering::Relaxed)))
             })
-            .ok_or(Reason::Unknown)?;
-        self.check(handle, clock)?;
-        self.mark_used(handle.slot);
+        });
+        let (handle, used) = found.ok_or(Reason::Unknown)??;
+        if used < self.seconds.load(Ordering::Relaxed) {
+            self.mark_used(handle.slot());
+        }
         Ok(handle)
+    }
+
+    /// The token that a former secret is still accepted for.
+    #[cold]
+    fn authenticate_overlap(&self, former: &Facts, clock: &dyn Clock) -> Found<(Handle, u32)> {
+        let [Ok(slot), Ok(serial)] = former.target.map(u32::try_from) else { return Err(Reason::Unknown) };
+        let handle = Handle::new(slot, serial);
+        self.check(handle, clock)?;
+        Ok((handle, 0))
     }
 
     /// Whether the handle's token is accepted now.
     #[inline]
     pub(crate) fn check(&self, handle: Handle, clock: &dyn Clock) -> Found<()> {
-        self.with_live(handle, clock, |_| ())
+        self.with_live(handle, clock, |_, _| ())
     }
 
     /// The decision: whether the handle's token may do this now.
@@ -171,7 +206,7 @@ impl Index {
         resource: &Resource,
         clock: &dyn Clock,
     ) -> Result<(), Denial> {
-        match self.with_live(handle, clock, |facts| self.granted(facts, resource)) {
+        match self.with_live(handle, clock, |facts, organization| self.granted(facts, organization, resource)) {
             Ok(granted) => judge(actions, granted, resource),
             Err(reason) => Err(Denial { reason, actions, resource: *resource }),
         }
@@ -179,26 +214,41 @@ impl Index {
 
     /// What `read` makes of the facts about a token that is accepted now.
     #[inline]
-    fn with_live<R>(&self, handle: Handle, clock: &dyn Clock, read: impl Fn(&Facts) -> R) -> Found<R> {
+    fn with_live<R>(
+        &self,
+        handle: Handle,
+        clock: &dyn Clock,
+        read: impl Fn(&Facts, Option<&Subject>) -> R,
+    ) -> Found<R> {
         if !self.is_open() {
             return Err(Reason::Unavailable);
         }
-        let slot = self.slots.get(handle.slot).ok_or(Reason::Unknown)?;
+        let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;
         slot.facts(|facts| {
             if !facts.state.contains(State::TOKEN) {
                 return Err(Reason::Unknown);
             }
-            if facts.serial != handle.serial {
+            if facts.serial != handle.serial() {
                 self.check_overlap(handle, facts, clock)?;
             }
-            let owner = self.owners.get(facts.owner).map_or(Standing::Deleted, Subject::standing);
-            let organization = match facts.organization {
-                0 => Standing::Active,
-                place => self.organizations.get(place).map_or(Standing::Deleted, Subject::standing),
-            };
-            facts.liveness(owner, organization).check(|| clock.now())?;
-            Ok(read(facts))
+            let organization = self.check_live(facts, clock)?;
+            Ok(read(facts, organization))
         })
+    }
+
+    /// The organization of a token that is accepted now, if it has one.
+    #[inline]
+    fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<Option<&Subject>> {
+        let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
+        let owner = standing(self.owners.get(facts.owner));
+        let (subject, organization) = if facts.organization == 0 {
+            (None, Standing::Active)
+        } else {
+            let subject = self.organizations.get(facts.organization);
+            (subject, standing(subject))
+        };
+        facts.liveness(owner, organization).check(|| clock.now())?;
+        Ok(subject)
     }
 
     /// Whether a secret that the token no longer has is still accepted beside the new one (design rule 15).
@@ -208,7 +258,7 @@ impl Index {
         let accepted = overlap.is_some_and(|overlap| {
             overlap.facts(|former| {
                 former.state.contains(State::OVERLAPPING)
-                    && former.target == [u64::from(handle.slot), u64::from(handle.serial)]
+                    && former.target == [u64::from(handle.slot()), u64::from(handle.serial())]
                     && former.expires_at().is_some_and(|end| clock.now() < end)
             })
         });
@@ -217,18 +267,16 @@ impl Index {
 
     /// What a token has on a resource. The same as its kind's permissions say, without building them.
     #[inline]
-    fn granted(&self, facts: &Facts, resource: &Resource) -> Action {
+    fn granted(&self, facts: &Facts, organization: Option<&Subject>, resource: &Resource) -> Action {
         if facts.state.contains(State::OPERATOR) {
             return Action::READ_WRITE;
         }
         if facts.state.contains(State::SET) {
             let set = u32::try_from(facts.target[0]).ok().and_then(|place| self.sets.get(place));
-            return set
-                .and_then(|set| set.load().as_ref().map(|set| set.granted(&Pattern::from(*resource))))
-                .unwrap_or_default();
+            return set.and_then(|set| set.load().as_ref().map(|set| set.granted(resource))).unwrap_or_default();
         }
         let own = resource.org().map_or(0, OrgId::to_u128);
-        let inside = own != 0 && self.organizations.get(facts.organization).is_some_and(|subject| subject.is(own));
+        let inside = own != 0 && organization.is_some_and(|subject| subject.is(own));
         let bucket = || {
             let [low, high] = facts.target;
             resource.kind() == ResourceType::BUCKETS
@@ -245,18 +293,14 @@ impl Index {
         }
     }
 
-    /// Remembers that a token was used about now. Mostly it was already, and this writes nothing.
-    #[inline]
+    /// Remembers that a token was used about now.
     fn mark_used(&self, place: u32) {
-        let now = self.seconds.load(Ordering::Relaxed);
         let Some(slot) = self.slots.get(place) else { return };
-        if slot.used.load(Ordering::Relaxed) < now {
-            slot.used.store(now, Ordering::Relaxed);
-            if let Some(bits) = self.used.get(place / 64) {
-                let bit = 1 << (place % 64);
-                if bits.load(Ordering::Relaxed) & bit == 0 {
-                    bits.fetch_or(bit, Ordering::Relaxed);
-                }
+        slot.used.store(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Some(bits) = self.used.get(place / 64) {
+            let bit = 1 << (place % 64);
+            if bits.load(Ordering::Relaxed) & bit == 0 {
+                bits.fetch_or(bit, Ordering::Relaxed);
             }
         }
     }

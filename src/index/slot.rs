@@ -177,27 +177,32 @@ impl Slot {
     /// What `read` makes of the slot's facts and of whatever else it looks up by them.
     #[inline]
     pub(crate) fn facts<R>(&self, read: impl Fn(&Facts) -> R) -> R {
+        self.consistent(|state| read(&self.load(state)))
+    }
+
+    /// The same if the slot has this digest, made with that key. They are compared in constant time.
+    #[inline]
+    pub(crate) fn facts_of<R>(&self, digest: &Words, key: u8, read: impl Fn(&Facts) -> R) -> Option<R> {
         self.consistent(|state| {
-            read(&Facts {
-                state,
-                expires: self.expires.load(Ordering::Relaxed),
-                owner: self.owner.load(Ordering::Relaxed),
-                organization: self.organization.load(Ordering::Relaxed),
-                serial: self.serial.load(Ordering::Relaxed),
-                target: load(&self.target),
-                overlap: self.overlap.load(Ordering::Relaxed),
-            })
+            let differences =
+                load(&self.digest).iter().zip(digest).fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
+            let differences = differences | u64::from(state.key() ^ key);
+            let present = state.intersects(State::TOKEN | State::OVERLAPPING);
+            (bool::from(differences.ct_eq(&0)) && present).then(|| read(&self.load(state)))
         })
     }
 
-    /// Which secret is presented with this digest: the slot's own, or none. The digests are compared in constant time.
     #[inline]
-    pub(crate) fn matches(&self, digest: &Words, key: u8) -> Option<(State, u32, [u64; 2])> {
-        self.consistent(|state| {
-            let same = load(&self.digest).ct_eq(digest) & state.key().ct_eq(&key);
-            let present = state.intersects(State::TOKEN | State::OVERLAPPING);
-            (present && bool::from(same)).then(|| (state, self.serial.load(Ordering::Relaxed), load(&self.target)))
-        })
+    fn load(&self, state: State) -> Facts {
+        Facts {
+            state,
+            expires: self.expires.load(Ordering::Relaxed),
+            owner: self.owner.load(Ordering::Relaxed),
+            organization: self.organization.load(Ordering::Relaxed),
+            serial: self.serial.load(Ordering::Relaxed),
+            target: load(&self.target),
+            overlap: self.overlap.load(Ordering::Relaxed),
+        }
     }
 
     /// The digest, for the management plane.

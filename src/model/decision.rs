@@ -234,7 +234,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<(), Denial> {
     liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource })?;
-    judge(actions, kind.permissions().granted(&Pattern::from(*resource)), resource)
+    judge(actions, kind.permissions().granted_of(actions, resource), resource)
 }
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.

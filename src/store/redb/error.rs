@@ -84,9 +84,12 @@ impl RedbError {
 
     pub(super) fn failed(file: &Path, error: impl Into<redb::Error>) -> Self {
         let file = file.to_owned();
-        match error.into() {
-            source @ redb::Error::Corrupted(_) => Self::Damaged { file, source: Box::new(source) },
-            source => Self::Failed { file, source: Box::new(source) },
+        let source = Box::new(error.into());
+        match &*source {
+            redb::Error::Corrupted(_) => Self::Damaged { file, source },
+            // It is shorter than it says.
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Damaged { file, source },
+            _ => Self::Failed { file, source },
         }
     }
 

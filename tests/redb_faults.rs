@@ -1,0 +1,283 @@
+//! What `RedbStore` does when the disk fails: at every single access in turn.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
+use portcullis::{ChangesError, CommitError, CommitId, Position, Record, RedbError, RedbStore, Timestamp, TokenStore};
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
+
+/// Which accesses to the disk fail, counted from now on.
+#[derive(Debug, Clone, Default)]
+struct Disk(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    accesses: AtomicU64,
+    /// This one and as many after it.
+    fails_from: AtomicU64,
+    fails: AtomicU64,
+}
+
+impl Disk {
+    fn fail(&self, from: u64, count: u64) {
+        self.0.accesses.store(0, Ordering::SeqCst);
+        self.0.fails_from.store(from, Ordering::SeqCst);
+        self.0.fails.store(count, Ordering::SeqCst);
+    }
+
+    fn heal(&self) -> u64 {
+        self.0.fails.store(0, Ordering::SeqCst);
+        self.0.accesses.load(Ordering::SeqCst)
+    }
+
+    fn access(&self) -> io::Result<()> {
+        let access = self.0.accesses.fetch_add(1, Ordering::SeqCst);
+        let from = self.0.fails_from.load(Ordering::SeqCst);
+        if (from..from.saturating_add(self.0.fails.load(Ordering::SeqCst))).contains(&access) {
+            return Err(io::Error::other("the disk failed"));
+        }
+        Ok(())
+    }
+
+    fn open(&self, file: &Path) -> Result<RedbStore, RedbError> {
+        let (disk, file) = (self.clone(), PathBuf::from(file));
+        RedbStore::on_backend(move || {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file)?;
+            let file = FileBackend::new(file).map_err(io::Error::other)?;
+            Ok(Failing { file, disk: disk.clone() })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Failing {
+    file: FileBackend,
+    disk: Disk,
+}
+
+impl StorageBackend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.access()?;
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.access()?;
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.access()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.access()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.access()?;
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tokens.redb");
+    (directory, file)
+}
+
+fn read(store: &mut RedbStore) -> (Position, Vec<(u64, Record)>) {
+    let page = store.changes(Position::ORIGIN, 100_000).unwrap();
+    (page.position, page.records)
+}
+
+/// The file as it is now, which a crash would leave.
+fn copy_of(file: &Path) -> PathBuf {
+    let copy = file.with_extension("copy");
+    fs::copy(file, &copy).unwrap();
+    copy
+}
+
+/// Tokens, some of them replaced and some deleted.
+fn fill(store: &mut RedbStore) -> Position {
+    let mut at = Position::ORIGIN;
+    for number in 0..5 {
+        let records: Vec<_> = (0..50).map(|place| token(number * 40 + place)).collect();
+        at = store.commit(at, CommitId::generate().unwrap(), &records).unwrap();
+    }
+    store.commit(at, CommitId::generate().unwrap(), &[tombstone(1), tombstone(100)]).unwrap()
+}
+
+/// A commit is made, refused or in doubt; repeated on a disk that works, it is made, and once.
+#[test]
+fn a_commit_that_failed_is_settled_by_repeating_it() {
+    // The failing access alone, and all after it.
+    for count in [1, u64::MAX] {
+        let (mut refused, mut in_doubt) = (0, 0);
+        for access in 0.. {
+            let (_directory, file) = place();
+            let disk = Disk::default();
+            let at = fill(&mut disk.open(&file).unwrap());
+            // Opened again, so that nothing is in redb's cache.
+            let mut store = disk.open(&file).unwrap();
+            let (_, before) = read(&mut disk.open(&copy_of(&file)).unwrap());
+            let id = CommitId::generate().unwrap();
+            let next = Position { revision: at.revision + 1, commit: id };
+            let records = [token_described(7, "changed"), owner(1), horizon(6), tombstone(8)];
+
+            disk.fail(access, count);
+            let outcome = store.commit(at, id, &records);
+            let accesses = disk.heal();
+            match &outcome {
+                Ok(position) => assert_eq!(*position, next),
+                Err(CommitError::Refused(_)) => {
+                    refused += 1;
+                    assert!(read(&mut store) == (at, before), "access {access}: a refused commit left a trace");
+                }
+                Err(CommitError::InDoubt(error)) => {
+                    in_doubt += 1;
+                    let text = "`(a backend)` could not be read or written; check the disk and try again";
+                    assert_eq!(error.to_string(), text);
+                }
+                Err(error) => panic!("access {access}: {error}"),
+            }
+            assert_eq!(store.commit(at, id, &records).unwrap(), next, "access {access}");
+            let (position, written) = read(&mut store);
+            assert_eq!(position, next);
+            let new = written.iter().filter(|(revision, _)| *revision == next.revision).map(|(_, record)| record);
+            assert!(new.eq(&records), "access {access}");
+            drop(store);
+            assert!(read(&mut disk.open(&file).unwrap()) == (position, written), "access {access}");
+            if access >= accesses {
+                assert!(outcome.is_ok());
+                break;
+            }
+        }
+        assert!(refused > 0 && in_doubt > 0, "{refused} refused, {in_doubt} in doubt");
+    }
+}
+
+/// Until the history was asked, an earlier call may have made the commit.
+#[test]
+fn a_commit_in_doubt_stays_in_doubt_while_the_disk_fails() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    let mut store = disk.open(&file).unwrap();
+    let at = fill(&mut store);
+    let id = CommitId::generate().unwrap();
+    disk.fail(0, u64::MAX);
+    for _ in 0..3 {
+        assert!(matches!(store.commit(at, id, &[owner(1)]), Err(CommitError::InDoubt(_))));
+    }
+    assert!(matches!(store.changes(at, 1), Err(ChangesError::Failed(_))));
+    assert!(store.touch(&[(token_id(7), Timestamp::MAX)]).is_err());
+    disk.heal();
+    assert_eq!(store.commit(at, id, &[owner(1)]).unwrap().commit, id);
+    store.touch(&[(token_id(7), Timestamp::MAX)]).unwrap();
+}
+
+#[test]
+fn opening_that_failed_can_be_repeated() {
+    for new in [true, false] {
+        for count in [1, u64::MAX] {
+            for access in 0.. {
+                let (_directory, file) = place();
+                let disk = Disk::default();
+                let mut written = (Position::ORIGIN, Vec::new());
+                if !new {
+                    let mut store = disk.open(&file).unwrap();
+                    fill(&mut store);
+                    written = read(&mut store);
+                    // As after a crash, so that it is repaired.
+                    let copy = copy_of(&file);
+                    drop(store);
+                    fs::rename(&copy, &file).unwrap();
+                }
+                disk.fail(access, count);
+                let opened = disk.open(&file);
+                let accesses = disk.heal();
+                let failed = opened.is_err();
+                drop(opened);
+                let mut store = disk.open(&file).unwrap_or_else(|error| panic!("access {access}: {error:?}"));
+                assert!(read(&mut store) == written, "access {access}");
+                if access >= accesses {
+                    assert!(!failed);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reading_recovers_when_the_disk_does() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    fill(&mut disk.open(&file).unwrap());
+    let mut failures = 0;
+    for access in 0.. {
+        let mut store = disk.open(&file).unwrap();
+        disk.fail(access, 1);
+        let outcome = store.changes(Position::ORIGIN, 1_000);
+        let accesses = disk.heal();
+        failures += u32::from(outcome.is_err());
+        assert_eq!(read(&mut store).1.len(), 5 * 40 + 10);
+        if access >= accesses {
+            break;
+        }
+    }
+    assert!(failures > 0);
+}
+
+#[test]
+fn a_file_that_was_deleted_or_emptied_is_not_made_again() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    drop(disk.open(&file).unwrap());
+    let moved = file.with_extension("moved");
+    let empty: [fn(&Path); 2] = [
+        |file| fs::remove_file(file).unwrap(),
+        |file| {
+            fs::remove_file(file).unwrap();
+            fs::write(file, b"").unwrap();
+        },
+    ];
+    fs::copy(&file, &moved).unwrap();
+    for empty in empty {
+        let mut store = disk.open(&file).unwrap();
+        let at = fill(&mut store);
+        disk.fail(0, u64::MAX);
+        let id = CommitId::generate().unwrap();
+        assert!(store.commit(at, id, &[owner(1)]).is_err());
+        disk.heal();
+        empty(&file);
+        let Err(CommitError::InDoubt(error)) = store.commit(at, id, &[owner(1)]) else { panic!() };
+        assert_eq!(
+            error.to_string(),
+            "`(a backend)` is not a token store and was left as it is; name a token store, or a file that does not exist yet"
+        );
+        drop(store);
+        fs::copy(&moved, &file).unwrap();
+    }
+}
