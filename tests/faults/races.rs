@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use portcullis::testing::Call;
 use portcullis::{
-    Action, Actor, Authority, Error, NewToken, Pattern, Permission, PermissionSet, Reason, ResourceType, Rotation,
-    Standing, Status, TokenKind, Update, UserId,
+    Actor, Authority, Error, NewToken, Pattern, Permission, Reason, ResourceType, Rotation, Standing, Status,
+    TokenKind, Update, UserId,
 };
 
 use crate::world::stores::{Others, Shared};
@@ -70,9 +70,9 @@ fn an_actor_whose_owner_or_organization_was_suspended_meanwhile_is_refused() {
 
 /// Read and write of all tokens of the organization, and nothing else.
 fn narrow(world: &World) -> TokenKind {
-    let pattern = Pattern { kind: Some(ResourceType::AUTHORIZATIONS), org: Some(world.organization), id: None };
-    let both = [Action::READ, Action::WRITE].map(|action| Permission { pattern, action });
-    TokenKind::custom(Some(world.organization), PermissionSet::try_from_iter(both).unwrap()).unwrap()
+    let pattern = Pattern::new(Some(ResourceType::AUTHORIZATIONS), Some(world.organization), None).unwrap();
+    let both = [Permission::read(pattern), Permission::write(pattern)];
+    TokenKind::custom(Some(world.organization), both.into_iter().collect()).unwrap()
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_suspension_that_others_lifted_meanwhile_is_made_again() {
 fn a_secret_that_others_chose_meanwhile_is_taken() {
     let (world, others, other) = with_other();
     let (organization, owner) = (world.organization, world.owner);
-    let secret = || portcullis::Secret::chosen("a secret of somebody else's choice");
+    let secret = || portcullis::Secret::chosen("a-secret-of-somebody-elses-own-choice");
     let new = move || NewToken::all_access(organization).owner(owner).secret(secret());
     others.once(move || _ = other.create(host(), new()).wait().unwrap());
     let answer = world.authority.create(host(), new()).wait();
