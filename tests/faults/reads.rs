@@ -194,6 +194,16 @@ fn when_another_history_is_found_everything_is_denied_until_it_is_read_anew() {
     ));
 }
 
+#[test]
+fn a_store_that_has_forgotten_deletions_can_be_opened_page_by_page() {
+    let world = World::new(NEVER);
+    world.authority.delete(host(), world.sensor.id).wait().unwrap();
+    world.authority.purge(host(), Timestamp::MAX).wait().unwrap();
+    let store = Paged(world.store.clone(), 1);
+    let opened = Authority::builder().clock(world.clock.clone()).follow(NEVER).open(store).wait().unwrap();
+    assert_eq!(world.see(&opened), world.look());
+}
+
 /// A store that says so whatever it is asked, but for the very first page.
 struct Lost(MemoryStore, fn() -> portcullis::ChangesError);
 

@@ -7,7 +7,7 @@ use portcullis::{
     TokenStore,
 };
 
-/// Its pages have about so many records.
+/// Its pages have about so many records, where others have ten thousand.
 pub struct Paged<S>(pub S, pub usize);
 
 impl<S: TokenStore> TokenStore for Paged<S> {
@@ -15,8 +15,8 @@ impl<S: TokenStore> TokenStore for Paged<S> {
         self.0.commit(expected, id, records)
     }
 
-    fn changes(&mut self, since: Position, _: usize) -> Result<Changes, ChangesError> {
-        self.0.changes(since, self.1)
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        self.0.changes(since, limit.saturating_mul(self.1) / 10_000)
     }
 
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
