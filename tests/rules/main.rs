@@ -1,0 +1,6 @@
+//! The rules of `docs/design.md`, each by its number, asked of an authority through its public interface.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+mod decisions;
