@@ -110,6 +110,9 @@ pub enum Error {
     /// The store was written by a newer version of this library.
     #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::Record::NEWEST_FORMAT)]
     NewerFormat(u8),
+    /// The authority cannot tell: it was closed, or is reading its store anew, which took the place of another.
+    #[error("the authority is closed or reading its store anew")]
+    Unavailable,
     /// The management thread could not be started.
     #[error("the management thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),
@@ -137,7 +140,7 @@ impl Error {
     /// Whether the same call may work later, without a change to it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Random(_))
+        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_))
     }
 
     pub(crate) fn exceeds(wanted: &PermissionSet, actor: &PermissionSet) -> Self {
@@ -146,8 +149,8 @@ impl Error {
 
     pub(crate) const fn operators_only(kind: KindName) -> Self {
         Self::OperatorsOnly(match kind {
-            KindName::Operator => "an operator token",
-            _ => "a token without an organization",
+            KindName::Operator => "managing an operator token",
+            _ => "managing a token without an organization",
         })
     }
 }

@@ -70,6 +70,10 @@ enum Closing {
     Asked(Answer<()>),
 }
 
+/// A call, and its part of the commit or why it is refused. Either is told only when it is certain that what it was
+/// planned on is what is in the store.
+type Planned = (Box<dyn Call>, Result<Part, Error>);
+
 /// How a commit ended.
 enum Committed {
     At(Position),
@@ -177,10 +181,10 @@ impl Manager {
         let shared = Arc::clone(&self.shared);
         let expected = shared.index.position();
         let mut draft = Draft::new(&shared);
-        let mut planned = Vec::new();
+        let mut planned: Vec<Planned> = Vec::new();
         while let Some(mut call) = self.queue.pop_front() {
             match call.plan(&mut draft).and_then(|()| draft.keep()) {
-                Ok(part) => planned.push((call, part)),
+                Ok(part) => planned.push((call, Ok(part))),
                 Err(Stop::Wait) => {
                     draft.drop_own();
                     self.queue.push_front(call);
@@ -188,12 +192,16 @@ impl Manager {
                 }
                 Err(Stop::Fail(error)) => {
                     draft.drop_own();
-                    self.fail(call, error);
+                    planned.push((call, Err(error)));
                 }
             }
         }
         if draft.is_empty() {
-            self.finish(planned, &Ok(expected.revision));
+            // Nothing will be committed, so nothing else shows whether they were planned on what is in the store.
+            match self.catch_up() {
+                Ok(()) if shared.index.position() != expected => return self.plan_again(planned, attempts),
+                caught_up => self.finish(planned, &caught_up.map(|()| expected.revision)),
+            }
             return 0;
         }
         let (now, records) = (draft.now, draft.into_records());
@@ -209,19 +217,10 @@ impl Manager {
                 self.publish(position, &records, events(&planned, now));
                 self.finish(planned, &Ok(position.revision));
             }
-            Committed::Conflict => {
-                let caught_up = self.catch_up();
-                let attempts = attempts + 1;
-                if let Err(error) = caught_up {
-                    self.finish(planned, &Err(error));
-                } else if attempts >= ATTEMPTS {
-                    self.finish(planned, &Err(Error::Busy(attempts)));
-                } else {
-                    // The front of the queue, in the order that they came.
-                    planned.into_iter().rev().for_each(|(call, _)| self.queue.push_front(call));
-                    return attempts;
-                }
-            }
+            Committed::Conflict => match self.catch_up() {
+                Ok(()) => return self.plan_again(planned, attempts),
+                Err(error) => self.finish(planned, &Err(error)),
+            },
             Committed::Refused(error) => self.finish(planned, &Err(Error::Store(Arc::new(error)))),
             Committed::InDoubt(error) => {
                 let events = events(&planned, now);
@@ -232,12 +231,28 @@ impl Manager {
         0
     }
 
-    /// Answers the calls of a commit. Those that have more to do come first again.
-    fn finish(&mut self, planned: Vec<(Box<dyn Call>, Part)>, committed: &Result<u64, Error>) {
-        let shared = Arc::clone(&self.shared);
-        let answers = planned.into_iter().map(|(call, _)| call.finish(&shared.index, committed.clone()));
-        let again: Vec<_> = answers.collect();
-        again.into_iter().rev().flatten().for_each(|call| self.queue.push_front(call));
+    /// Puts calls that met others' changes back to the front of the queue, in the order that they came, unless that
+    /// happened too often. Returns how often it did.
+    fn plan_again(&mut self, planned: Vec<Planned>, attempts: u32) -> u32 {
+        let attempts = attempts + 1;
+        if attempts < ATTEMPTS {
+            planned.into_iter().rev().for_each(|(call, _)| self.queue.push_front(call));
+            return attempts;
+        }
+        self.finish(planned, &Err(Error::Busy(attempts)));
+        0
+    }
+
+    /// Answers the calls that were planned together. Those that have more to do come first again.
+    fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
+        let mut again = Vec::new();
+        for (call, part) in planned {
+            match part {
+                Ok(_) => again.extend(call.finish(&self.shared.index, committed.clone())),
+                Err(error) => self.fail(call, error),
+            }
+        }
+        again.into_iter().rev().for_each(|call| self.queue.push_front(call));
     }
 
     /// Refuses a call, and tells so.
@@ -345,10 +360,10 @@ impl Manager {
 }
 
 /// What is to be told about a commit.
-fn events(planned: &[(Box<dyn Call>, Part)], at: Timestamp) -> Vec<Event> {
-    let of_call = |(call, part): &(Box<dyn Call>, Part)| {
+fn events(planned: &[Planned], at: Timestamp) -> Vec<Event> {
+    let of_call = |(call, part): &Planned| {
         let actor: Option<ActorName> = call.actor();
-        let told = part.events.iter().cloned();
+        let told = part.iter().flat_map(|part| part.events.iter().cloned());
         told.map(move |(token, what)| Event { at, actor: actor.clone(), what, token, revision: None })
             .collect::<Vec<_>>()
     };

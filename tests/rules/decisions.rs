@@ -10,7 +10,7 @@ use portcullis::{
     Standing, Status, StoreError, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, org, set, user};
+use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
 
 const INVENTED: ResourceType = resource_type!("invented");
 
@@ -80,7 +80,7 @@ fn rule_01_a_token_or_an_authority_that_is_gone_is_denied() {
     assert_eq!(operator.authorize(Read, Resource::INSTANCE).unwrap_err().reason(), Reason::Unknown);
 
     let operator = world.principal(NewToken::operator()).into_owned();
-    operator.authorize(Read, Resource::INSTANCE).unwrap();
+    _ = operator.authorize(Read, Resource::INSTANCE).unwrap();
     let World { authority, .. } = world;
     authority.close().wait().unwrap();
     assert_eq!(operator.authorize(Read, Resource::INSTANCE).unwrap_err().reason(), Reason::Unavailable);
@@ -117,7 +117,7 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     let authority = Authority::builder().follow(Duration::from_millis(1)).open(store.clone()).wait().unwrap();
     let root = authority.setup(user(1)).wait().unwrap();
     let held = authority.authenticate(root.secret.expose()).unwrap();
-    held.authorize(Write, Resource::INSTANCE).unwrap();
+    _ = held.authorize(Write, Resource::INSTANCE).unwrap();
 
     let backup = MemoryStore::new();
     let other = Authority::open(backup.clone()).wait().unwrap();
@@ -140,7 +140,7 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     store.broken.store(false, Ordering::SeqCst);
     eventually("read anew", || held.check() == Err(Reason::Unknown));
     assert_eq!(authority.authenticate(root.secret.expose()).unwrap_err().reason(), Reason::Unknown);
-    authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
+    _ = authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn rule_06_instance_covers_the_instance_only_and_only_an_operator_gives_it() {
     assert_eq!(allowed(&principal, Action::READ_WRITE), [Resource::INSTANCE, Resource::INSTANCE.with_id(bucket(1))]);
 
     let operator = world.principal(NewToken::operator());
-    world.authority.create(&operator, new()).wait().unwrap();
+    ok(world.authority.create(&operator, new()));
     let mighty = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
     for actor in [mighty, world.principal(NewToken::all_access(org(1)))] {
         let refused = world.authority.create(&actor, new()).wait().unwrap_err();

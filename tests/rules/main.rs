@@ -4,3 +4,5 @@
 mod fixture;
 
 mod decisions;
+mod managing;
+mod reading;
