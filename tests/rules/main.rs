@@ -4,5 +4,7 @@
 mod fixture;
 
 mod decisions;
+mod lifecycle;
 mod managing;
 mod reading;
+mod secrets;
