@@ -120,10 +120,10 @@ mod tests {
         let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
         (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
             let permissions = all.into_iter().map(|(kind, id, action)| {
-                let pattern = Pattern { organization, kind, id };
-                Permission { pattern, action }
+                let pattern = Pattern::new(kind, organization, id).ok()?;
+                Some(Permission { pattern, action })
             });
-            TokenKind::custom(organization, permissions.collect()).ok()
+            TokenKind::custom(organization, permissions.collect::<Option<_>>()?).ok()
         })
     }
 
