@@ -148,6 +148,7 @@ impl Shape {
     const KIND: u8 = 1;
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
+    const ALL: Self = Self(Self::KIND | Self::ORGANIZATION | Self::ID);
 
     #[inline]
     const fn has(self, field: u8) -> bool {
@@ -171,7 +172,7 @@ impl Shape {
 }
 
 /// A set of shapes: bit n for the shape n.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Shapes(u8);
 
 impl Shapes {
@@ -366,26 +367,33 @@ impl PermissionSet {
     /// comparison of sets and the canonical form.
     #[inline]
     pub(crate) fn granted(&self, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, &request.into(), Action::READ_WRITE)
+        self.granted_by(self.shapes, request, Action::READ_WRITE)
     }
 
     /// The same, or less where all of `wanted` is granted already.
     #[inline]
     pub(crate) fn granted_of(&self, wanted: Action, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, &request.into(), wanted)
+        self.granted_by(self.shapes, request, wanted)
     }
 
     /// The same by strictly more general patterns.
     fn granted_more_generally(&self, pattern: &Pattern) -> Action {
-        let key = Key::from(pattern);
-        let own = key.shape();
-        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), &key, Action::READ_WRITE)
+        let own = Key::from(pattern).shape();
+        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), pattern, Action::READ_WRITE)
     }
 
     /// The same by patterns of these shapes.
     #[inline]
-    fn granted_by(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
-        if self.table.is_empty() { self.scan(shapes, request) } else { self.look_up(shapes, request, wanted) }
+    fn granted_by(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        if self.table.is_empty() {
+            self.scan(shapes, &request.into())
+        } else if shapes == Shapes::one(Shape::ALL) {
+            // The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
+            let key = request.into();
+            self.at(Hashes::new(self.seed, self.hashed, &key).of(Shape::ALL), &key, Shape::ALL)
+        } else {
+            self.look_up(shapes, request, wanted)
+        }
     }
 
     #[inline]
@@ -400,12 +408,15 @@ impl PermissionSet {
     }
 
     /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    ///
+    /// Not inlined: it would take the registers that the shorter ways need.
     #[inline(never)]
-    fn look_up(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
-        let hashes = Hashes::new(self.seed, self.hashed, request);
+    fn look_up(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        let request = request.into();
+        let hashes = Hashes::new(self.seed, self.hashed, &request);
         let mut granted = Action::empty();
         for shape in shapes {
-            granted |= self.at(hashes.of(shape), request, shape);
+            granted |= self.at(hashes.of(shape), &request, shape);
             if granted.contains(wanted) {
                 break;
             }
