@@ -198,6 +198,27 @@ fn a_commit_in_doubt_stays_in_doubt_while_the_disk_fails() {
 }
 
 #[test]
+fn a_commit_that_was_made_is_never_refused() {
+    for access in 0.. {
+        let (_directory, file) = place();
+        let disk = Disk::default();
+        let mut store = disk.open(&file).unwrap();
+        let at = fill(&mut store);
+        let id = CommitId::generate().unwrap();
+        store.commit(at, id, &[owner(1)]).unwrap();
+        drop(store);
+        let mut store = disk.open(&file).unwrap();
+        disk.fail(access, 1);
+        let outcome = store.commit(at, id, &[owner(1)]);
+        let accesses = disk.heal();
+        assert!(matches!(outcome, Ok(_) | Err(CommitError::InDoubt(_))), "access {access}: {outcome:?}");
+        if access >= accesses {
+            break;
+        }
+    }
+}
+
+#[test]
 fn opening_that_failed_can_be_repeated() {
     for new in [true, false] {
         for count in [1, u64::MAX] {

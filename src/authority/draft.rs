@@ -9,7 +9,7 @@ use crate::authority::event::What;
 use crate::authority::shared::Shared;
 use crate::index::Index;
 use crate::model::action::Action;
-use crate::model::decision::judge;
+use crate::model::decision::{Reason, judge};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::Pattern;
@@ -187,9 +187,9 @@ impl<'a> Draft<'a> {
             return Err(Error::Foreign.into());
         }
         let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?;
-        // After it was read: what was read then was this principal's.
+        // After it was read: what was read then was this token's, and not of one that took its place.
         principal.check().map_err(Error::NotAccepted)?;
-        let (_, record) = found.flatten().ok_or(Error::NotAccepted(crate::Reason::Unknown))?;
+        let (_, record) = found.flatten().ok_or(Error::NotAccepted(Reason::Unknown))?;
         self.owner_standing(record.owner)?;
         record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
         Ok(Acting::Token(Box::new(record)))

@@ -114,7 +114,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The store's history is not the one that was followed, and it is being read anew.
-    #[error("the tokens are being read from the store anew; try again")]
+    #[error("the authority is closed or reading its store anew")]
     Unavailable,
     /// The operating system gave no randomness.
     #[error(transparent)]
@@ -163,8 +163,8 @@ impl Error {
 
     pub(crate) const fn operators_only(kind: KindName) -> Self {
         Self::OperatorsOnly(match kind {
-            KindName::Operator => "an operator token",
-            _ => "a token without an organization",
+            KindName::Operator => "managing an operator token",
+            _ => "managing a token without an organization",
         })
     }
 }

@@ -76,8 +76,9 @@ enum Closing {
     Asked(Answer<()>),
 }
 
-/// A call and its part of a commit.
-type Planned = (Box<dyn Call>, Part);
+/// A call, and its part of the commit or why it is refused. Either is told only when it is certain that what it was
+/// planned on is what is in the store.
+type Planned = (Box<dyn Call>, Result<Part, Error>);
 
 /// How a commit ended.
 enum Committed {
@@ -184,10 +185,10 @@ impl Manager {
         let shared = Arc::clone(&self.shared);
         let expected = shared.index.position();
         let mut draft = Draft::new(&shared);
-        let mut planned = Vec::new();
+        let mut planned: Vec<Planned> = Vec::new();
         while let Some(mut call) = self.queue.pop_front() {
             match call.plan(&mut draft).and_then(|()| draft.keep()) {
-                Ok(part) => planned.push((call, part)),
+                Ok(part) => planned.push((call, Ok(part))),
                 Err(Stop::Wait) => {
                     draft.drop_own();
                     self.queue.push_front(call);
@@ -195,7 +196,7 @@ impl Manager {
                 }
                 Err(Stop::Fail(error)) => {
                     draft.drop_own();
-                    self.fail(call, error);
+                    planned.push((call, Err(error)));
                 }
             }
         }
@@ -256,8 +257,12 @@ impl Manager {
     /// Answers the calls of a commit. Those that have more to do come last again, so that others need not wait for all
     /// of it.
     fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
-        let shared = Arc::clone(&self.shared);
-        self.queue.extend(planned.into_iter().filter_map(|(call, _)| call.finish(&shared.index, committed.clone())));
+        for (call, part) in planned {
+            match part {
+                Ok(_) => self.queue.extend(call.finish(&self.shared.index, committed.clone())),
+                Err(error) => self.fail(call, error),
+            }
+        }
     }
 
     /// Refuses a call, and tells so.
@@ -406,7 +411,7 @@ fn keep_latest(records: &mut Vec<(u64, Record)>) {
 fn events(planned: &[Planned], at: Timestamp) -> Vec<Event> {
     let of_call = |(call, part): &Planned| {
         let actor: Option<ActorName> = call.actor();
-        let told = part.events.iter().cloned();
+        let told = part.iter().flat_map(|part| part.events.iter().cloned());
         told.map(move |(token, what)| Event { at, actor: actor.clone(), what, token, revision: None })
             .collect::<Vec<_>>()
     };

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 
 pub use builder::Builder;
 
-use crate::authority::actor::{Actor, Who};
+use crate::authority::actor::Actor;
 use crate::authority::call::PlannedCall;
 use crate::authority::draft::{Draft, Stop};
 use crate::authority::error::{AuthenticateError, Error};
@@ -32,7 +32,6 @@ use crate::authority::principal::{Link, Principal};
 use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
-use crate::model::decision::Reason;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
@@ -103,7 +102,7 @@ impl Authority {
         self.call("create", &actor.clone(), move |draft, _| operations::create(draft, &actor, &new))
     }
 
-    /// Changes a token's description, status, end or kind (design rule 13).
+    /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
     ///
     /// # Errors
     /// The actor may not, the token is revoked, or it changed since the caller read it.
@@ -133,7 +132,8 @@ impl Authority {
         self.call("revoke", &actor.clone(), move |draft, _| operations::revoke(draft, &actor, id))
     }
 
-    /// Revokes a token and everything created under it, directly or not (design rule 10).
+    /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
+    /// (rule 11).
     ///
     /// Up to 998 tokens go in one commit. More go in several, the token itself in the first, so that none of those left
     /// can create another in its name; if that is interrupted, repeat it.
@@ -179,8 +179,8 @@ impl Authority {
         })
     }
 
-    /// Deletes the tokens that expired by a time, and forgets the traces of tokens that were deleted by then: their
-    /// secrets could be chosen again.
+    /// Forgets the traces of tokens that were deleted by a time, so that their secrets could be chosen again, and deletes
+    /// the tokens that expired by then.
     ///
     /// # Errors
     /// The actor is neither an Operator nor the host.
@@ -246,7 +246,7 @@ impl Authority {
     /// that no secret needs can be removed.
     #[must_use]
     pub fn tokens_by_pepper(&self) -> BTreeMap<char, usize> {
-        self.shared.index.secrets_by_key()
+        self.shared.index.secrets_by_key(self.shared.clock.now())
     }
 
     /// Where an owner stands, as far as the store was followed.
@@ -284,19 +284,17 @@ impl Authority {
 
     /// Who is asking for a list, or a token.
     fn sight(&self, actor: &Actor) -> Result<draft::Acting, Error> {
-        if let Who::Principal(principal) = &actor.0 {
-            if !Arc::ptr_eq(principal.authority.shared(), &self.shared) {
-                return Err(Error::Foreign);
-            }
-            if !self.shared.index.is_open() {
-                return Err(Error::NotAccepted(Reason::Unavailable));
-            }
-        }
+        self.check_open()?;
         match Draft::new(&self.shared).acting(actor) {
             Ok(acting) => Ok(acting),
             Err(Stop::Fail(error)) => Err(error),
             Err(Stop::Wait) => Err(Error::Closed),
         }
+    }
+
+    /// That the index holds everything. What was read before this has said so was not read from half of it.
+    fn check_open(&self) -> Result<(), Error> {
+        if self.shared.index.is_open() { Ok(()) } else { Err(Error::Unavailable) }
     }
 
     /// Sends a call to the management thread.

@@ -71,7 +71,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
         (Acting::Host(_), None) => return Err(Error::NoOwner.into()),
         (Acting::Token(token), None) => token.owner,
         (Acting::Token(token), Some(owner)) if owner != token.owner && !acting.is_operator() => {
-            return Err(Error::OperatorsOnly("a token of another owner").into());
+            return Err(Error::OperatorsOnly("managing a token of another owner").into());
         }
         (_, Some(owner)) => owner,
     };
@@ -207,13 +207,16 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
     let token = match target(draft, actor, id) {
         Ok((acting, _, token)) => {
             dominates(&acting, &token)?;
+            if !acting.is_operator() {
+                let index = draft.index();
+                let mut under = index.created_under(id).into_iter().filter_map(|id| index.record(id));
+                under.try_for_each(|(_, token)| dominates(&acting, &token))?;
+            }
             Some(token)
         }
-        Err(stop) => match draft.acting(actor)? {
-            // What was created under a deleted token can still be revoked.
-            acting if acting.is_operator() && draft.find(id)?.is_none() => None,
-            _ => return Err(stop),
-        },
+        // What was created under a deleted token can still be revoked.
+        Err(_) if draft.acting(actor)?.is_operator() && draft.index().remembers(id) => None,
+        Err(stop) => return Err(stop),
     };
     let changed = token.is_some_and(|token| put_revoked(draft, token));
     Ok(revoke_under(draft, id, usize::from(changed)))
@@ -298,7 +301,8 @@ pub(crate) fn set_organization(
     Ok(receipt(1))
 }
 
-/// Deletes the tokens that expired by a time and, when that is done, forgets the tombstones of deletions by then.
+/// Forgets the tombstones of deletions by a time, and deletes the tokens that expired by then, as many at a time as fit
+/// into a commit. `so_far` counts both.
 pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far: usize) -> Plan<Receipt> {
     if !draft.acting(actor)?.is_operator() {
         return Err(Error::OperatorsOnly("purging").into());
@@ -310,16 +314,17 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     let fitting = Draft::ROOM - 1;
     let more = expired.len() > fitting;
     let mut changed = so_far;
-    for (_, token) in expired.into_iter().take(fitting).filter_map(|id| index.record(id)) {
-        put_deleted(draft, token);
-        changed += 1;
-    }
-    if !more {
+    if so_far == 0 {
+        // Only now: what this call itself deletes is remembered, however many commits it takes.
         let (horizon, count) = index.forgettable(by);
         if count > 0 {
             draft.put(Body::Mark(Mark::Horizon(horizon)), Some(What::Forgotten(count)));
             changed += count;
         }
+    }
+    for (_, token) in expired.into_iter().take(fitting).filter_map(|id| index.record(id)) {
+        put_deleted(draft, token);
+        changed += 1;
     }
     Ok(Box::new(move |_, revision| {
         Ok(if more { Next::Again(changed) } else { Next::Done(Receipt { revision, changed }) })

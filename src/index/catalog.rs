@@ -263,6 +263,13 @@ impl Index {
             .collect()
     }
 
+    /// Whether there ever was such a token, as far as is remembered: it was deleted, or created others.
+    pub(crate) fn remembers(&self, id: TokenId) -> bool {
+        let catalog = self.read_catalog();
+        catalog.tombstones.contains_key(&id)
+            || catalog.creators.values.iter().any(|creator| creator.lineage().contains(&id))
+    }
+
     /// The tokens that expired at or before a time.
     pub(crate) fn expired_by(&self, time: Timestamp) -> Vec<TokenId> {
         let catalog = self.read_catalog();
@@ -277,7 +284,8 @@ impl Index {
         let mut tombstones: Vec<_> =
             catalog.tombstones.values().map(|(revision, tombstone)| (*revision, tombstone.deleted_at)).collect();
         tombstones.sort_unstable();
-        let old = tombstones.partition_point(|(_, deleted_at)| *deleted_at <= time);
+        // The clock may have been set back: later revisions can have earlier times.
+        let old = tombstones.iter().take_while(|(_, deleted_at)| *deleted_at <= time).count();
         let newest = tombstones.get(..old).and_then(<[_]>::last).map_or(0, |(revision, _)| *revision);
         // Those of one revision go together.
         let kept = tombstones.get(old..).and_then(<[_]>::first).is_some_and(|(revision, _)| *revision == newest);
@@ -286,13 +294,23 @@ impl Index {
     }
 
     /// How many secrets that may still be accepted have digests under each pepper's id; those without one under `0`.
-    pub(crate) fn secrets_by_key(&self) -> BTreeMap<char, usize> {
+    pub(crate) fn secrets_by_key(&self, now: Timestamp) -> BTreeMap<char, usize> {
         let catalog = self.read_catalog();
         let mut counts = BTreeMap::new();
         for place in 0..catalog.places() {
-            let Some(state) = self.slots.get(place).map(|slot| slot.facts(|facts| facts.state)) else { continue };
-            if state.intersects(State::TOKEN | State::OVERLAPPING) && !state.contains(State::REVOKED) {
-                *counts.entry(char::from(state.key())).or_insert(0) += 1;
+            let Some(facts) = self.slots.get(place).map(|slot| slot.facts(|facts| *facts)) else { continue };
+            let token = if facts.state.contains(State::OVERLAPPING) {
+                // It ends for good, and before that with its token.
+                let token =
+                    u32::try_from(facts.target[0]).ok().filter(|_| facts.expires_at().is_some_and(|end| now < end));
+                token
+                    .and_then(|token| self.slots.get(token))
+                    .map_or(State::empty(), |slot| slot.facts(|facts| facts.state))
+            } else {
+                facts.state
+            };
+            if token.contains(State::TOKEN) && !token.contains(State::REVOKED) {
+                *counts.entry(char::from(facts.state.key())).or_insert(0) += 1;
             }
         }
         counts.entry(char::from(Keyring::PLAIN)).or_insert(0);

@@ -31,7 +31,8 @@ pub struct Filter {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The tokens, by id: those with ids of ours in the order of their creation.
+    /// The tokens, by id: those with ids of ours in the order of their creation, to the
+    /// millisecond.
     pub tokens: Vec<Token>,
     /// Where to go on: hand it to the next call. `None` on the last page.
     ///

@@ -160,7 +160,7 @@ impl Lookup {
                 return found;
             }
             fence(Ordering::Acquire);
-            if moves % 2 == 0 && self.moves.load(Ordering::Relaxed) == moves {
+            if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {
                 return None;
             }
             std::hint::spin_loop();
@@ -203,7 +203,7 @@ impl Lookup {
         page.depth.store(depth + 1, Ordering::Relaxed);
         other.depth.store(depth + 1, Ordering::Relaxed);
         for (hash, entry) in kept {
-            if leading(hash, depth + 1) % 2 == 0 { page.put(hash, entry) } else { other.put(hash, entry) }
+            if leading(hash, depth + 1).is_multiple_of(2) { page.put(hash, entry) } else { other.put(hash, entry) }
         }
         // The upper half of the places that led to the old page lead to the new one.
         let whole = self.depth.load(Ordering::Relaxed);
@@ -218,7 +218,10 @@ impl Lookup {
     fn double(&self, depth: u32) {
         let pairs = self.directory(depth + 1).chunks_exact(2);
         for (pair, page) in pairs.zip(self.directory(depth)) {
-            pair.iter().for_each(|place| place.store(page.load(Ordering::Relaxed), Ordering::Relaxed));
+            let number = page.load(Ordering::Relaxed);
+            for place in pair {
+                place.store(number, Ordering::Relaxed);
+            }
         }
         self.depth.store(depth + 1, Ordering::Release);
     }
@@ -241,7 +244,7 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::HashSet;
     use std::sync::atomic::AtomicBool;
 
     use super::*;
@@ -256,23 +259,22 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_what_a_hash_map_finds() {
+    fn it_finds_what_a_hash_set_finds() {
         let lookup = Lookup::new();
-        let mut model: HashMap<u32, Words> = HashMap::new();
+        let mut model = HashSet::new();
         for step in 0..60_000u32 {
             let n = step.wrapping_mul(7919) % 20_000;
-            if model.contains_key(&n) {
+            if model.insert(n) {
+                lookup.insert(&digest(n), n, digest);
+            } else {
                 lookup.remove(&digest(n), n);
                 model.remove(&n);
-            } else {
-                lookup.insert(&digest(n), n, digest);
-                model.insert(n, digest(n));
             }
             let probe = step % 20_000;
-            assert_eq!(finds(&lookup, probe), model.contains_key(&probe), "step {step}");
+            assert_eq!(finds(&lookup, probe), model.contains(&probe), "step {step}");
         }
         for n in 0..20_000 {
-            assert_eq!(finds(&lookup, n), model.contains_key(&n));
+            assert_eq!(finds(&lookup, n), model.contains(&n));
         }
         lookup.clear();
         assert!((0..20_000).all(|n| !finds(&lookup, n)));

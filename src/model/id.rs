@@ -86,17 +86,6 @@ macro_rules! id {
                 self.0.get()
             }
 
-            /// The high half, then the low half: never both zero.
-            pub(crate) const fn words(self) -> [u64; 2] {
-                let (high, low) = self.0.get().as_u64_pair();
-                [high, low]
-            }
-
-            /// The id of these halves; `None` for zeros.
-            pub(crate) fn from_words([high, low]: [u64; 2]) -> Option<Self> {
-                NonNilUuid::new(Uuid::from_u64_pair(high, low)).map(Self)
-            }
-
             pub(crate) const fn to_u128(self) -> u128 {
                 self.0.get().as_u128()
             }
@@ -201,6 +190,27 @@ macro_rules! from_u128 {
         }
     )*};
 }
+
+macro_rules! words {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The high half, then the low half: never both zero.
+            #[inline]
+            pub(crate) const fn words(self) -> [u64; 2] {
+                let (high, low) = self.0.get().as_u64_pair();
+                [high, low]
+            }
+
+            /// The id of these halves; `None` for zeros.
+            pub(crate) fn from_words([high, low]: [u64; 2]) -> Option<Self> {
+                NonNilUuid::new(Uuid::from_u64_pair(high, low)).map(Self)
+            }
+        }
+    )*};
+}
+
+// Permission sets keep these as words.
+words!(OrgId, ResourceId);
 
 // The index keeps these as bits.
 from_u128!(TokenId, ResourceId);

@@ -179,8 +179,12 @@ const INITIAL: [u32; 8] =
 mod tests {
     use super::*;
 
+    fn half(digest: &Digest, n: usize) -> u128 {
+        u128::from_be_bytes(digest.0.as_chunks().0[n])
+    }
+
     fn hex(digest: Digest) -> String {
-        digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}{:032x}", half(&digest, 0), half(&digest, 1))
     }
 
     #[test]

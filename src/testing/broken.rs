@@ -192,6 +192,7 @@ impl Model {
                 (_, RecordKind::Tombstone) | (Flaw::ForgetsTokens, RecordKind::Token) => *revision > horizon,
                 _ => true,
             });
+            self.used.retain(|id, _| self.records.iter().any(|(_, record)| record.token() == Some(*id)));
         }
     }
 

@@ -1,0 +1,10 @@
+//! The rules of `docs/design.md`, each by its number, asked of an authority through its public interface.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+mod decisions;
+mod lifecycle;
+mod managing;
+mod reading;
+mod secrets;
