@@ -4,7 +4,9 @@
 mod fixture;
 
 mod decisions;
+mod durability;
 mod lifecycle;
 mod managing;
 mod reading;
 mod secrets;
+mod several;
