@@ -8,5 +8,6 @@ mod durability;
 mod lifecycle;
 mod managing;
 mod reading;
+mod secrecy;
 mod secrets;
 mod several;
