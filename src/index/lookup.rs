@@ -161,9 +161,8 @@ mod tests {
         let mut model: HashMap<u32, Words> = HashMap::new();
         for step in 0..20_000u32 {
             let n = step.wrapping_mul(7919) % 5_000;
-            if model.contains_key(&n) {
+            if model.remove(&n).is_some() {
                 lookup.remove(&digest(n), n);
-                model.remove(&n);
             } else {
                 lookup.insert(&digest(n), n, digest);
                 model.insert(n, digest(n));

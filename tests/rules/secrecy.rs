@@ -9,11 +9,11 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{HOUR, World, bucket, host, id_of, ok, org, user};
+use crate::fixture::{HOUR, World, bucket, hex, host, id_of, ok, org, user};
 
 /// Everything that a secret or a digest must not be found as.
 fn forms(bytes: &[u8]) -> Vec<String> {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(bytes);
     let list = |hex: bool| -> String {
         let number = |byte: &u8| if hex { format!("{byte:#04x}") } else { byte.to_string() };
         bytes.iter().take(8).map(number).collect::<Vec<_>>().join(",")

@@ -1,7 +1,6 @@
 //! Rule 18, and what else several callers do at once, on one authority and on several of one store.
 
 use std::sync::Barrier;
-use std::time::Duration;
 
 use portcullis::{
     Authority, Changes, ChangesError, CommitError, CommitId, Error, MemoryStore, NewToken, Position, Reason, Record,
@@ -46,7 +45,7 @@ fn rule_18_of_updates_on_one_revision_exactly_one_wins() {
         assert_eq!(won.len(), 1);
         assert_eq!(world.token(token.id()).description(), won[0].description());
         assert!(
-            answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| matches!(error, Error::Stale { .. }))
+            answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| matches!(error, Error::Stale { .. }))
         );
     }
 }
@@ -224,8 +223,7 @@ impl TokenStore for Contended {
 
 #[test]
 fn a_call_that_others_are_always_quicker_than_gives_up_and_says_so() {
-    let authority =
-        Authority::builder().follow(Duration::from_secs(3_600)).open(Contended(MemoryStore::new())).wait().unwrap();
+    let authority = Authority::builder().follow(HOUR).open(Contended(MemoryStore::new())).wait().unwrap();
     let error = authority.setup(user(1)).wait().unwrap_err();
     assert_eq!(error.to_string(), "the store is busy: others changed it 10 times meanwhile; try again");
     assert!(error.is_temporary() && !error.is_refusal());
