@@ -6,8 +6,8 @@ use std::fmt::Debug;
 
 use fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 use portcullis::{
-    Action, Authority, KindError, NewToken, Pending, Reason, Resource, Rotation, Secret, Standing, TokenId, TokenKind,
-    Update,
+    Action, Authority, KindError, MemoryStore, NewToken, Pending, Pepper, Reason, Resource, Rotation, Secret, Standing,
+    TokenId, TokenKind, Update,
 };
 
 fn new() -> NewToken {
@@ -241,6 +241,13 @@ fn a_stale_revision_is_told_with_the_current_one() {
         let update = Update::new().deactivate().if_revision(wrong);
         refused(&world, |authority| authority.update(host(), token.id(), update), &expected);
     }
+}
+
+#[test]
+fn two_peppers_have_two_ids() {
+    let pepper = |byte| Pepper::new('k', &[byte; 32]).unwrap();
+    let opened = Authority::builder().pepper(pepper(1)).previous_pepper(pepper(2)).open(MemoryStore::new());
+    assert_eq!(text(opened), "the current and the previous pepper have the same id `k`");
 }
 
 #[test]

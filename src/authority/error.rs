@@ -113,6 +113,9 @@ pub enum Error {
     /// The authority cannot tell: it was closed, or is reading its store anew, which took the place of another.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
+    /// The current and the previous pepper have the same id, so that one of them would never be used.
+    #[error("the current and the previous pepper have the same id `{0}`")]
+    SamePepperId(char),
     /// The management thread could not be started.
     #[error("the management thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),
