@@ -105,6 +105,14 @@ pub enum Error {
     /// and published if it happened. Read the token to see.
     #[error("the store failed and the change is in doubt; read it back later to see")]
     InDoubt(#[source] Arc<StoreError>),
+    /// The call needs several commits and failed after some of them. Repeat it for the rest.
+    #[error("stopped after {changed} changes; call again for the rest")]
+    Unfinished {
+        /// How many records it did change.
+        changed: usize,
+        /// Why it stopped.
+        source: Box<Error>,
+    },
     /// The store's history is not the one that was followed, and it is being read anew.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
@@ -129,22 +137,27 @@ impl Error {
     /// Whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::NotAccepted(_)
-                | Self::Foreign
-                | Self::Denied(_)
-                | Self::OperatorsOnly(_)
-                | Self::Exceeds(_)
-                | Self::Outlives(_)
-                | Self::RotatesItself
-        )
+            | Self::Foreign
+            | Self::Denied(_)
+            | Self::OperatorsOnly(_)
+            | Self::Exceeds(_)
+            | Self::Outlives(_)
+            | Self::RotatesItself => true,
+            Self::Unfinished { source, .. } => source.is_refusal(),
+            _ => false,
+        }
     }
 
     /// Whether the same call may work later, without a change to it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_))
+        match self {
+            Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_) => true,
+            Self::Unfinished { source, .. } => source.is_temporary(),
+            _ => false,
+        }
     }
 
     pub(crate) fn exceeds(wanted: &PermissionSet, actor: &PermissionSet) -> Self {

@@ -325,9 +325,9 @@ impl Manager {
         let index = &self.shared.index;
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
-        let mut anew = 0;
+        let (mut anew, mut limit) = (0, PAGE);
         loop {
-            match guarded(|| self.store.changes(since, PAGE)) {
+            match guarded(|| self.store.changes(since, limit)) {
                 Ok(page) if page.more && page.position.revision <= since.revision => {
                     return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
                 }
@@ -352,6 +352,10 @@ impl Manager {
                 // Until everything is read anew, nothing is known: deny.
                 Err(ChangesError::Diverged | ChangesError::TooOld) if since != Position::ORIGIN && anew < ATTEMPTS => {
                     anew += 1;
+                    // All pages but the first are too old where they end below the store's horizon.
+                    if !index.is_open() {
+                        limit = limit.saturating_mul(8);
+                    }
                     index.set_open(false);
                     index.clear();
                     records.clear();
