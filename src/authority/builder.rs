@@ -97,9 +97,12 @@ impl Builder {
     /// Opens a store, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version.
+    /// The store cannot be read, or was written by a newer version; or both peppers have the same id.
     pub fn open(self, store: impl TokenStore + 'static) -> Pending<Authority> {
         let Self { clock, observer, keyring, format, rhythm } = self;
+        if let Some(id) = keyring.ambiguous() {
+            return Pending::ready(Err(Error::SamePepperId(id)));
+        }
         let failures = Failures::default();
         let shared = Arc::new(Shared { index: Index::new(), clock, keyring, format, failures });
         let (queue, receiver) = channel();

@@ -122,6 +122,9 @@ pub enum Error {
     /// The store was written by a newer version of this library.
     #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::Record::NEWEST_FORMAT)]
     NewerFormat(u8),
+    /// The current and the previous pepper have the same id, so that one of them would never be used.
+    #[error("the current and the previous pepper have the same id `{0}`")]
+    SamePepperId(char),
     /// The management thread could not be started.
     #[error("the management thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),

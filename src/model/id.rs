@@ -67,6 +67,7 @@ macro_rules! id {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(NonNilUuid);
 
+        #[allow(dead_code)] // Not every id is taken apart and put together again.
         impl $name {
             /// A new random id: a `UUIDv7` of the system's current time.
             ///

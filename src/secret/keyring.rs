@@ -124,6 +124,12 @@ impl Keyring {
         self.current.as_ref().map_or(Self::PLAIN, |pepper| pepper.id)
     }
 
+    /// The id that both peppers have, if they do.
+    pub(crate) fn ambiguous(&self) -> Option<char> {
+        let (current, previous) = (self.current.as_ref()?, self.previous.as_ref()?);
+        (current.id == previous.id).then_some(char::from(current.id))
+    }
+
     /// The keys that a chosen secret's digest may have been made with, the likeliest first.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = u8> + use<> {
         let previous = self.previous.as_ref().map(|pepper| pepper.id);

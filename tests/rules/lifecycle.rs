@@ -103,7 +103,7 @@ fn rule_17_a_revocation_holds_at_once_and_for_good() {
     // Final, and listable.
     let before = world.token(id);
     assert_eq!(before.status(), Status::Revoked);
-    assert_eq!(all(&world.authority), [before.clone()]);
+    assert_eq!(all(&world.authority), std::slice::from_ref(&before));
     let final_ = format!("token `{id}` is revoked, which is final; create a new one");
     assert_eq!(text(world.authority.update(host(), id, Update::new().activate())), final_);
     assert_eq!(text(world.authority.update(host(), id, Update::new().description("x"))), final_);

@@ -227,7 +227,7 @@ fn rule_10_more_than_fit_into_a_commit_are_revoked_all_the_same() {
     let principal = world.login(&root);
     let pending: Vec<_> =
         (0..2_100).map(|_| world.authority.create(&principal, NewToken::all_access(org(1)))).collect();
-    pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+    pending.into_iter().for_each(ok);
     // By itself: it goes first, and the rest is still done.
     let receipt = world.authority.revoke_all(&principal, root.token.id()).wait().unwrap();
     assert_eq!((receipt.changed, receipt.revision), (2_101, world.authority.position().revision));
@@ -263,18 +263,18 @@ fn rule_11_to_end_a_token_the_actor_covers_its_kind_and_has_write() {
     assert!(end(world.issue(new()).token.id()).iter().all(Result::is_ok));
     // One that it does not cover.
     let stronger = world.issue(new().read(bucket(1))).token.id();
-    let lacking = format!("the acting token does not have `read:orgs/{}/buckets/{}`", org(1), bucket(1));
+    let power = format!("the acting token does not have `read:orgs/{}/buckets/{}`", org(1), bucket(1));
     for answer in end(stronger) {
-        assert_eq!(answer.unwrap_err().to_string(), lacking);
+        assert_eq!(answer.unwrap_err().to_string(), power);
     }
     // Without that write it may not, and does not even learn that there is such a token.
     let target = world.issue(new()).token.id();
     let reader = world.principal(custom(org(1), &["read:orgs/O/authorizations", "write:orgs/O/buckets"]));
     let missing = format!("missing permission `write:orgs/{}/authorizations/{target}`", org(1));
     assert_eq!(text(world.authority.revoke(&reader, target)), missing);
-    let stranger = world.principal(NewToken::all_access(org(2)));
+    let outsider = world.principal(NewToken::all_access(org(2)));
     let sibling = world.principal(new());
-    for actor in [stranger, sibling] {
+    for actor in [outsider, sibling] {
         assert_eq!(text(world.authority.revoke(&actor, target)), format!("token `{target}` not found"));
         assert_eq!(text(world.authority.delete(&actor, target)), format!("token `{target}` not found"));
     }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use portcullis::{Actor, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
 
 use crate::fixture::{
-    HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, org, set, user,
+    HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
 };
+
+type Shown<'a> = &'a dyn Fn(&Token) -> bool;
 
 /// Tokens of every kind, in two organizations and without one.
 fn crowd(world: &World) -> Vec<Token> {
@@ -29,7 +31,6 @@ fn rule_12_a_token_is_shown_to_those_with_read_on_its_organizations_authorizatio
     let one = crowd.iter().find(|token| token.organization() == Some(org(2))).unwrap().id();
     let one_of_them = format!("read:orgs/P/authorizations/{one}");
     let in_first = |token: &Token| token.organization() == Some(org(1));
-    type Shown<'a> = &'a dyn Fn(&Token) -> bool;
     let cases: [(NewToken, Shown<'_>); 8] = [
         (NewToken::operator(), &|_| true),
         (NewToken::all_access(org(1)), &in_first),
@@ -234,7 +235,7 @@ fn more_than_fit_into_a_commit_are_purged_all_the_same() {
     let world = World::new();
     let new = || NewToken::all_access(org(1)).owner(user(1)).expires_in(HOUR);
     let pending: Vec<_> = (0..1_500).map(|_| world.authority.create(host(), new())).collect();
-    pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+    pending.into_iter().for_each(ok);
     world.clock.advance(HOUR);
     assert_eq!(world.authority.purge(host(), world.now()).wait().unwrap().changed, 1_500);
     assert_eq!(all(&world.authority), []);

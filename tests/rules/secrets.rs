@@ -7,7 +7,7 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, host, id_of, ok, org, text, user};
+use crate::fixture::{HOUR, START, TICK, World, bucket, hex, host, id_of, ok, org, text, user};
 
 const USED: &str = "the chosen secret was used before";
 
@@ -15,6 +15,8 @@ const USED: &str = "the chosen secret was used before";
 fn chosen(number: u32) -> Secret {
     Secret::chosen(format!("a-secret-that-somebody-chose-{number:04}"))
 }
+
+type End = fn(&World, portcullis::TokenId);
 
 fn new() -> NewToken {
     NewToken::all_access(org(1)).owner(user(1))
@@ -92,7 +94,7 @@ fn rule_14_two_that_choose_the_same_secret_at_once_do_not_both_get_it() {
         let pending: Vec<_> = (0..4).map(|at| nodes[at % 2].create(host(), new().secret(chosen(number)))).collect();
         let answers: Vec<_> = pending.into_iter().map(portcullis::Pending::wait).collect();
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-        assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| error.to_string() == USED));
+        assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| error.to_string() == USED));
     }
 }
 
@@ -101,7 +103,7 @@ fn rule_14_a_stored_digest_never_authenticates() {
     let world = World::new();
     for issued in [world.issue(new()), world.issue(new().secret(chosen(1)))] {
         let digest: [u8; 32] = Sha256::digest(issued.secret.expose()).into();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&digest);
         for presented in [digest.to_vec(), hex.clone().into_bytes(), format!("$sha256${hex}$").into_bytes()] {
             assert_eq!(world.authority.authenticate(presented).unwrap_err().reason(), Reason::Unknown);
         }
@@ -185,7 +187,6 @@ fn rule_15_an_overlap_ends_with_its_token_and_with_the_next_rotation() {
     assert_eq!(held.check(), Err(Reason::Unknown));
     world.login(&after).check().unwrap();
     // Its revocation and its deactivation.
-    type End = fn(&World, portcullis::TokenId);
     let ends: [(End, Reason); 3] = [
         (|world, id| ok(world.authority.revoke(host(), id)), Reason::Revoked),
         (|world, id| ok(world.authority.update(host(), id, Update::new().deactivate())), Reason::Inactive),
