@@ -119,10 +119,9 @@ mod tests {
     fn custom() -> impl Strategy<Value = TokenKind> {
         let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
         (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
-            let permissions = all.into_iter().map(|(kind, id, action)| {
-                let pattern = Pattern { organization, kind, id };
-                Permission { pattern, action }
-            });
+            let permission =
+                |(kind, id, action)| Some(Permission { pattern: Pattern::new(kind, organization, id).ok()?, action });
+            let permissions = all.into_iter().filter_map(permission);
             TokenKind::custom(organization, permissions.collect()).ok()
         })
     }
