@@ -1,6 +1,93 @@
-//! Portcullis issues API tokens and answers one question: **may token T do action A on resource R in organization O?**
+//! Portcullis issues API tokens and answers one question, fast and provably right: **may token T do action A on
+//! resource R in organization O?**
+//!
+//! ```
+//! use std::time::Duration;
+//! use portcullis::{
+//!     Authority, MemoryStore, NewToken, OrgId, Permit, Read, Resource, ResourceId, UserId, Write,
+//! };
+//!
+//! let (alice, bob) = (UserId::generate()?, UserId::generate()?);
+//! let (org, bucket) = (OrgId::generate()?, ResourceId::generate()?);
+//!
+//! // A store in memory; `RedbStore::open("tokens.redb")?` keeps it in a file.
+//! let authority = Authority::open(MemoryStore::new()).wait()?;
+//!
+//! // Once, on a store that never held one: the first Operator token. The secret is shown here and never again.
+//! let root = authority.setup(alice).wait()?;
+//!
+//! // Per request: synchronous, in memory, no store call.
+//! let operator = authority.authenticate(root.secret.expose())?;
+//!
+//! // An operator makes an All-Access token for an organization; that one makes a Read/Write token.
+//! let admin = authority.create(&operator, NewToken::all_access(org).owner(bob)).wait()?;
+//! let admin = authority.authenticate(admin.secret.expose())?;
+//! let ninety_days = Duration::from_secs(90 * 24 * 3600);
+//! let sensor = authority.create(&admin, NewToken::read_write(org).write(bucket).expires_in(ninety_days)).wait()?;
+//!
+//! // The decision. `Ok` is a witness that the storage layer can demand as an argument; `Err` says what is missing.
+//! let caller = authority.authenticate(sensor.secret.expose())?;
+//! let permit: Permit<Write> = caller.authorize(Write, Resource::bucket(org, bucket))?;
+//! assert_eq!(permit.resource().id(), Some(bucket));
+//!
+//! let denial = caller.authorize(Read, Resource::bucket(org, bucket)).unwrap_err();
+//! assert_eq!(denial.to_string(), format!("missing permission `read:orgs/{org}/buckets/{bucket}`"));
+//!
+//! // Revoked is revoked: on principals already held, too.
+//! authority.revoke(&admin, sensor.token.id()).wait()?;
+//! assert!(caller.authorize(Write, Resource::bucket(org, bucket)).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The words
+//!
+//! - A **token** belongs to a user and has one of four [kinds](TokenKind): *Operator* (everything, and the instance
+//!   itself), *All-Access* (everything in one organization), *Read/Write* (certain buckets of one organization) and
+//!   *Custom* (any [permissions](PermissionSet)). It is what InfluxDB OSS 2.x documents as an API token.
+//! - Its [**secret**](Secret) is shown once. What is stored is a digest.
+//! - A [**principal**](Principal) is an authenticated secret. Decisions are asked on it.
+//! - A [**permit**](Permit) is the proof of a yes; a [**denial**](Denial) says what is missing.
+//! - An [**actor**](Actor) manages tokens: a principal, or the host itself under a label.
+//!
+//! # How it is built
+//!
+//! Two planes over one pure core. The *check plane* ([`Authority::authenticate`], [`Principal::authorize`]) reads an
+//! index in memory, without locks. The *management plane* is one thread that plans the waiting calls, commits them to a
+//! [`TokenStore`] together, and publishes them before it answers. The decision itself, [`decide`], is a pure function.
+//!
+//! # What a host must know
+//!
+//! - A [`TokenStore`] and the [`Clock`] are trusted. So is [`Actor::host`], which no permission limits.
+//! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
+//! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
+//!   others within [`Builder::follow`].
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `redb` | yes | `RedbStore`: tokens in one embedded file |
+//! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
+//! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
+//!
+//! A feature never changes what the default does.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
 
+mod authority;
+mod index;
 mod model;
 mod random;
 mod secret;
@@ -8,6 +95,16 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use authority::actor::Actor;
+pub use authority::error::{AuthenticateError, Error};
+#[cfg(feature = "tracing")]
+pub use authority::event::TracingObserver;
+pub use authority::event::{ActorName, Event, Observer, What};
+pub use authority::pending::Pending;
+pub use authority::principal::Principal;
+pub use authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+pub use authority::{Authority, Builder};
+pub use index::list::{Filter, Page};
 pub use model::action::{Action, AsAction, Read, ReadWrite, Write};
 pub use model::decision::{Denial, Liveness, Permit, Reason, decide};
 pub use model::id::{IdError, OrgId, ResourceId, TokenId, UserId};

@@ -4,7 +4,7 @@ use std::fmt;
 
 bitflags::bitflags! {
     /// What a request does to a resource: read it, write it, or both at once.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct Action: u8 {
         /// Look at the resource. `read` on the wire.
         const READ = 1;

@@ -63,6 +63,12 @@ impl Reason {
     }
 }
 
+impl serde::Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -228,7 +234,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<(), Denial> {
     liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource })?;
-    judge(actions, kind.permissions().granted(&Pattern::from(*resource)), resource)
+    judge(actions, kind.permissions().granted_of(actions, resource), resource)
 }
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.

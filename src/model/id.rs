@@ -67,6 +67,7 @@ macro_rules! id {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(NonNilUuid);
 
+        #[allow(dead_code)] // Not every id is taken apart and put together again.
         impl $name {
             /// A new random id: a `UUIDv7` of the system's current time.
             ///
@@ -88,10 +89,6 @@ macro_rules! id {
 
             pub(crate) const fn to_u128(self) -> u128 {
                 self.0.get().as_u128()
-            }
-
-            pub(crate) fn from_u128(bits: u128) -> Option<Self> {
-                NonNilUuid::new(Uuid::from_u128(bits)).map(Self)
             }
         }
 
@@ -184,6 +181,40 @@ id! {
     /// One resource of a type: a bucket, a dashboard, or a host's own.
     ResourceId
 }
+
+macro_rules! from_u128 {
+    ($($name:ident),*) => {$(
+        impl $name {
+            pub(crate) fn from_u128(bits: u128) -> Option<Self> {
+                NonNilUuid::new(Uuid::from_u128(bits)).map(Self)
+            }
+        }
+    )*};
+}
+
+macro_rules! words {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The high half, then the low half: never both zero.
+            #[inline]
+            pub(crate) const fn words(self) -> [u64; 2] {
+                let (high, low) = self.0.get().as_u64_pair();
+                [high, low]
+            }
+
+            /// The id of these halves; `None` for zeros.
+            pub(crate) fn from_words([high, low]: [u64; 2]) -> Option<Self> {
+                NonNilUuid::new(Uuid::from_u64_pair(high, low)).map(Self)
+            }
+        }
+    )*};
+}
+
+// Permission sets keep these as words.
+words!(OrgId, ResourceId);
+
+// The index keeps these as bits.
+from_u128!(TokenId, ResourceId);
 
 macro_rules! resource_id_from {
     ($($name:ident),*) => {$(

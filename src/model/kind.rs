@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,9 @@ pub enum KindError {
     /// A bucket is granted without an action, or with an unknown one.
     #[error("bucket `{0}` is granted without an action, or with an unknown one")]
     Action(ResourceId),
+    /// Buckets were named for a token of another kind.
+    #[error("only a read/write token is made of buckets; give a custom token their permissions")]
+    Buckets,
     /// A permission outside the token's organization (design rule 7).
     #[error("permission `{permission}` is not for organization `{organization}`")]
     Organization {
@@ -90,7 +94,7 @@ pub enum KindError {
 pub struct TokenKind {
     name: KindName,
     organization: Option<OrgId>,
-    permissions: PermissionSet,
+    permissions: Arc<PermissionSet>,
 }
 
 impl TokenKind {
@@ -100,14 +104,14 @@ impl TokenKind {
     /// Every action on every resource, in every organization and of the instance (design rule 3).
     #[must_use]
     pub fn operator() -> Self {
-        Self { name: KindName::Operator, organization: None, permissions: PermissionSet::everything() }
+        Self { name: KindName::Operator, organization: None, permissions: PermissionSet::everything().into() }
     }
 
     /// Every action on every resource of one organization, later types included (design rule 4).
     #[must_use]
     pub fn all_access(organization: OrgId) -> Self {
-        let permissions = Permission::read_write(Pattern::all_of(organization)).into_iter().collect();
-        Self { name: KindName::AllAccess, organization: Some(organization), permissions }
+        let permissions: PermissionSet = Permission::read_write(Pattern::all_of(organization)).into_iter().collect();
+        Self { name: KindName::AllAccess, organization: Some(organization), permissions: permissions.into() }
     }
 
     /// These actions on these buckets of one organization (design rule 5). A bucket named twice gets both.
@@ -143,16 +147,22 @@ impl TokenKind {
         Self::checked(KindName::Custom, organization, permissions)
     }
 
-    fn checked(
-        name: KindName,
-        organization: Option<OrgId>,
-        permissions: PermissionSet,
-    ) -> Result<Self, KindError> {
+    fn checked(name: KindName, organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
         match permissions.len() {
             0 => Err(KindError::Empty),
-            1..=Self::MAX_PATTERNS => Ok(Self { name, organization, permissions }),
+            1..=Self::MAX_PATTERNS => Ok(Self { name, organization, permissions: permissions.into() }),
             many => Err(KindError::TooMany(many)),
         }
+    }
+
+    /// A kind that was taken apart.
+    pub(crate) fn restored(name: KindName, organization: Option<OrgId>, permissions: Arc<PermissionSet>) -> Self {
+        Self { name, organization, permissions }
+    }
+
+    /// The permissions, to be shared.
+    pub(crate) fn shared_permissions(&self) -> Arc<PermissionSet> {
+        Arc::clone(&self.permissions)
     }
 
     /// The kind's name.
@@ -169,7 +179,7 @@ impl TokenKind {
 
     /// What the token may do, as permissions.
     #[must_use]
-    pub const fn permissions(&self) -> &PermissionSet {
+    pub fn permissions(&self) -> &PermissionSet {
         &self.permissions
     }
 
@@ -188,9 +198,8 @@ impl TokenKind {
             if permission.pattern.kind.is_some() {
                 return vec![permission];
             }
-            let fits = |kind: &ResourceType| {
-                permission.pattern.meet(&Pattern { kind: Some(*kind), ..Pattern::ANY }).is_some()
-            };
+            let fits =
+                |kind: &ResourceType| permission.pattern.meet(&Pattern { kind: Some(*kind), ..Pattern::ANY }).is_some();
             let named = |kind| Permission { pattern: Pattern { kind: Some(kind), ..permission.pattern }, ..permission };
             ResourceType::INFLUXDB.into_iter().filter(fits).map(named).collect()
         };
@@ -217,7 +226,7 @@ impl Serialize for TokenKind {
                 StoredKind::ReadWrite(organization, self.permissions.patterns().filter_map(bucket).collect())
             }
             (KindName::Operator, _) => StoredKind::Operator,
-            (_, organization) => StoredKind::Custom(organization, self.permissions.clone()),
+            (_, organization) => StoredKind::Custom(organization, PermissionSet::clone(&self.permissions)),
         }
         .serialize(serializer)
     }

@@ -68,6 +68,7 @@ impl Pattern {
 
     /// The resources that both patterns match, where there can be any.
     pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
+        #[allow(clippy::option_option)] // Whether they agree, and then whether the field is set.
         fn field<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
             match (a, b) {
                 (Some(a), Some(b)) => (a == b).then_some(Some(a)),

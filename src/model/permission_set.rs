@@ -16,9 +16,9 @@ use crate::model::resource::{Resource, ResourceType};
 /// Two sets are equal exactly when they allow the same requests: a permission that a more general one in the set
 /// already covers is left out, the order given does not matter, and duplicates merge.
 ///
-/// A check costs the same for one permission as for ten thousand: a probe of a hash table for each *shape* of pattern
-/// (which of type, organization and id it sets) that occurs in the set, of which there are at most eight and mostly
-/// one. It allocates nothing.
+/// A check costs about the same for one permission as for ten thousand: a probe of a hash table for each *shape* of
+/// pattern (which of type, organization and id it sets) that occurs in the set, of which there are at most eight and
+/// mostly one. It allocates nothing.
 ///
 /// ```
 /// use portcullis::{Action, OrgId, Pattern, Permission, PermissionSet, Resource, ResourceId};
@@ -41,8 +41,10 @@ pub struct PermissionSet {
     /// Sorted by pattern, none covered by another, none without an action.
     grants: Box<[Grant]>,
     shapes: Shapes,
-    /// Open addressing: places in `grants`, [`FREE`] where there is none. Empty for sets small enough to scan.
-    table: Box<[u32]>,
+    /// The fields that tell grants of one shape apart: only these are hashed.
+    hashed: Shape,
+    /// Where each grant is. Empty for sets small enough to scan.
+    table: Box<[Entry]>,
     /// Random for each set, so that nobody can choose ids that collide.
     seed: u64,
 }
@@ -50,78 +52,197 @@ pub struct PermissionSet {
 /// A pattern and what may be done to it, in one cache line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Grant {
-    organization: Option<OrgId>,
-    id: Option<ResourceId>,
-    kind: Option<ResourceType>,
+    key: Key,
+    shape: Shape,
     actions: Action,
 }
 
-const FREE: u32 = u32::MAX;
+impl Grant {
+    /// Design rule 6: every field that is set is equal.
+    #[inline]
+    fn matches(&self, request: &Key) -> bool {
+        (!self.shape.has(Shape::ID) || self.key.id == request.id)
+            && (!self.shape.has(Shape::ORGANIZATION) || self.key.organization == request.organization)
+            && (!self.shape.has(Shape::KIND) || self.key.kind == request.kind)
+    }
+}
 
 /// Sets of at most this many grants are scanned.
 const SCANNED: usize = 2;
 
-impl Grant {
-    fn new(pattern: Pattern, actions: Action) -> Self {
-        Self { organization: pattern.organization, id: pattern.id, kind: pattern.kind, actions }
+/// The fields of a pattern, or of a request, as numbers: zeros where one is not set, which no id and no name is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    organization: [u64; 2],
+    id: [u64; 2],
+    kind: [u64; 3],
+}
+
+impl Key {
+    #[inline]
+    fn new(kind: Option<&ResourceType>, organization: Option<OrgId>, id: Option<ResourceId>) -> Self {
+        Self {
+            organization: organization.map_or([0; 2], OrgId::words),
+            id: id.map_or([0; 2], ResourceId::words),
+            kind: kind.map_or([0; 3], ResourceType::words),
+        }
     }
 
     fn pattern(&self) -> Pattern {
-        Pattern { organization: self.organization, kind: self.kind, id: self.id }
+        Pattern {
+            organization: OrgId::from_words(self.organization),
+            kind: ResourceType::from_words(self.kind),
+            id: ResourceId::from_words(self.id),
+        }
     }
 
-    fn has(&self, pattern: &Pattern) -> bool {
-        self.id == pattern.id && self.organization == pattern.organization && self.kind == pattern.kind
+    #[inline]
+    fn shape(&self) -> Shape {
+        Shape(
+            u8::from(self.kind != [0; 3]) * Shape::KIND
+                + u8::from(self.organization != [0; 2]) * Shape::ORGANIZATION
+                + u8::from(self.id != [0; 2]) * Shape::ID,
+        )
+    }
+
+    /// The fields in which two keys differ.
+    fn difference(&self, other: &Self) -> Shape {
+        Shape(
+            u8::from(self.kind != other.kind) * Shape::KIND
+                + u8::from(self.organization != other.organization) * Shape::ORGANIZATION
+                + u8::from(self.id != other.id) * Shape::ID,
+        )
+    }
+
+    /// Only the fields of this shape.
+    fn only(&self, shape: Shape) -> Self {
+        Self {
+            organization: self.organization.map(|word| word & shape.mask(Shape::ORGANIZATION)),
+            id: self.id.map(|word| word & shape.mask(Shape::ID)),
+            kind: self.kind.map(|word| word & shape.mask(Shape::KIND)),
+        }
+    }
+
+    /// Whether `request`, of which only the fields of this shape count, is this key.
+    #[inline]
+    fn is(&self, request: &Self, shape: Shape) -> bool {
+        // Word by word, in registers: a copy to compare as a whole would go through memory.
+        fn same<const N: usize>(ours: [u64; N], theirs: [u64; N], mask: u64) -> bool {
+            ours.into_iter().zip(theirs).fold(0, |other, (ours, theirs)| other | (ours ^ (theirs & mask))) == 0
+        }
+        same(self.id, request.id, shape.mask(Shape::ID))
+            && same(self.organization, request.organization, shape.mask(Shape::ORGANIZATION))
+            && same(self.kind, request.kind, shape.mask(Shape::KIND))
+    }
+}
+
+impl From<&Pattern> for Key {
+    #[inline]
+    fn from(pattern: &Pattern) -> Self {
+        Self::new(pattern.kind.as_ref(), pattern.organization, pattern.id)
+    }
+}
+
+impl From<&Resource> for Key {
+    #[inline]
+    fn from(resource: &Resource) -> Self {
+        Self::new(Some(resource.kind_ref()), resource.org(), resource.id())
     }
 }
 
 /// Which fields a pattern sets, as a number below eight.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Shape(u8);
 
 impl Shape {
     const KIND: u8 = 1;
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
+    const ALL: Self = Self(Self::KIND | Self::ORGANIZATION | Self::ID);
 
-    fn of(pattern: &Pattern) -> Self {
-        Self(
-            u8::from(pattern.kind.is_some()) * Self::KIND
-                + u8::from(pattern.organization.is_some()) * Self::ORGANIZATION
-                + u8::from(pattern.id.is_some()) * Self::ID,
-        )
+    #[inline]
+    const fn has(self, field: u8) -> bool {
+        self.0 & field != 0
     }
 
-    /// `pattern` with only the fields of this shape; `None` when it does not set them all.
+    /// All ones where the field is set, else zero.
     #[inline]
-    fn project(self, pattern: &Pattern) -> Option<Pattern> {
-        let missing = self.0 & !Self::of(pattern).0;
-        (missing == 0).then(|| Pattern {
-            kind: pattern.kind.filter(|_| self.0 & Self::KIND != 0),
-            organization: pattern.organization.filter(|_| self.0 & Self::ORGANIZATION != 0),
-            id: pattern.id.filter(|_| self.0 & Self::ID != 0),
-        })
+    const fn mask(self, field: u8) -> u64 {
+        if self.has(field) { u64::MAX } else { 0 }
+    }
+
+    /// The shapes that set no other fields than this one.
+    #[inline]
+    const fn within(self) -> Shapes {
+        let kind = if self.0 & Self::KIND == 0 { 0b0101_0101 } else { 0xff };
+        let organization = if self.0 & Self::ORGANIZATION == 0 { 0b0011_0011 } else { 0xff };
+        let id = if self.0 & Self::ID == 0 { 0b0000_1111 } else { 0xff };
+        Shapes(kind & organization & id)
     }
 }
 
 /// A set of shapes: bit n for the shape n.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Shapes(u8);
 
 impl Shapes {
-    fn insert(&mut self, shape: Shape) {
-        self.0 |= 1 << shape.0;
+    #[inline]
+    const fn one(shape: Shape) -> Self {
+        Self(1 << shape.0)
+    }
+
+    #[inline]
+    const fn contains(self, shape: Shape) -> bool {
+        self.0 & Self::one(shape).0 != 0
+    }
+
+    /// The most specific first: most permissions name one resource.
+    #[inline]
+    fn iter(mut self) -> impl Iterator<Item = Shape> {
+        std::iter::from_fn(move || {
+            let [shape, ..] = self.0.checked_ilog2()?.to_le_bytes();
+            self.0 ^= Self::one(Shape(shape)).0;
+            Some(Shape(shape))
+        })
     }
 }
 
-impl Iterator for Shapes {
-    type Item = Shape;
+/// The hashes of a key's fields, from which follows the hash of what is left of it in any shape.
+///
+/// Each is made of products in which both factors depend on the seed, so that no field can be chosen to make one zero.
+/// None waits for another.
+struct Hashes {
+    organization: u64,
+    id: u64,
+    kind: u64,
+}
+
+impl Hashes {
+    /// Zero for the fields that are not among `fields`.
+    #[inline]
+    fn new(seed: u64, fields: Shape, key: &Key) -> Self {
+        let turned = seed.rotate_left(32);
+        let mut hashes = Self { organization: 0, id: 0, kind: 0 };
+        if fields.has(Shape::ORGANIZATION) {
+            let [high, low] = key.organization;
+            hashes.organization = fold(high ^ turned, low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
+        }
+        if fields.has(Shape::ID) {
+            let [high, low] = key.id;
+            hashes.id = fold(high ^ turned, low ^ seed);
+        }
+        if fields.has(Shape::KIND) {
+            let [first, second, third] = key.kind;
+            hashes.kind = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
+        }
+        hashes
+    }
 
     #[inline]
-    fn next(&mut self) -> Option<Shape> {
-        let shape = u8::try_from(self.0.trailing_zeros()).ok().filter(|shape| *shape < 8)?;
-        self.0 &= self.0 - 1;
-        Some(Shape(shape))
+    const fn of(&self, shape: Shape) -> u64 {
+        (self.organization & shape.mask(Shape::ORGANIZATION))
+            ^ (self.id & shape.mask(Shape::ID))
+            ^ (self.kind & shape.mask(Shape::KIND))
     }
 }
 
@@ -134,25 +255,48 @@ const fn fold(a: u64, b: u64) -> u64 {
     folded
 }
 
+/// An entry of the table, which is open-addressed: a grant's place in the low bits, as many as the table's length
+/// needs; then bits of its hash, which spare most look-ups in vain; then whether a grant that belongs here is further
+/// on.
+///
+/// A free entry is zeros, which cannot mislead: what is found is compared. So a look-up need not ask whether an entry
+/// is free, which no processor can predict, but only whether to go on, and few go on.
+#[derive(Clone, Copy, Default)]
+struct Entry(u32);
+
+impl Entry {
+    const GO_ON: u32 = 1 << 31;
+
+    #[inline]
+    const fn new(place: u32, hash: u64, len: usize) -> Self {
+        Self(Self::tag(hash, len) | place)
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // Of the hash, the low bits choose the entry; no table is that long.
+    const fn tag(hash: u64, len: usize) -> u32 {
+        (hash >> 32) as u32 & !Self::GO_ON & !(len as u32 - 1)
+    }
+
+    /// The grant's place, if its hash may be this one.
+    #[inline]
+    const fn place(self, hash: u64, len: usize) -> Option<usize> {
+        let place = (self.0 & !Self::GO_ON) ^ Self::tag(hash, len);
+        if (place as usize) < len { Some(place as usize) } else { None }
+    }
+
+    #[inline]
+    const fn goes_on(self) -> bool {
+        self.0 & Self::GO_ON != 0
+    }
+}
+
+/// The places of a table of that length where something with this hash may be, nearest first.
 #[inline]
-fn hash(seed: u64, pattern: &Pattern) -> u64 {
-    let halves = |bits: u128| {
-        #[allow(clippy::cast_possible_truncation)] // The other half follows.
-        let low = bits as u64;
-        (low, (bits >> 64) as u64)
-    };
-    let (id_low, id_high) = halves(pattern.id.map_or(0, ResourceId::to_u128));
-    let (org_low, org_high) = halves(pattern.organization.map_or(0, OrgId::to_u128));
-    let kind = match &pattern.kind {
-        Some(kind) => {
-            let mut words = kind.padded().chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes));
-            let mut next = || words.next().unwrap_or_default();
-            fold(next() ^ seed, next() ^ 0x9e37_79b9_7f4a_7c15) ^ next()
-        }
-        None => 0,
-    };
-    let place = fold(org_low ^ kind ^ 0xd1b5_4a32_d192_ed03, org_high ^ seed);
-    fold(id_low ^ place ^ seed, id_high ^ 0x8bb8_4b93_962e_acc9)
+fn probe(hash: u64, len: usize) -> impl Iterator<Item = usize> {
+    #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
+    let start = hash as usize;
+    (0..len).map(move |step| start.wrapping_add(step) & (len - 1))
 }
 
 impl PermissionSet {
@@ -188,66 +332,124 @@ impl PermissionSet {
 
     /// Lays out sorted, distinct patterns for the check.
     fn indexed(list: Vec<(Pattern, Action)>) -> Self {
-        let mut set = Self { seed: RandomState::new().build_hasher().finish(), ..Self::default() };
-        if list.len() > SCANNED {
-            // At most half full, so that a probe ends soon.
-            set.table = vec![FREE; (list.len() * 2).next_power_of_two()].into();
+        let grant = |(pattern, actions)| {
+            let key = Key::from(&pattern);
+            Grant { key, shape: key.shape(), actions }
+        };
+        let mut set = Self { grants: list.into_iter().map(grant).collect(), ..Self::default() };
+        for grant in &set.grants {
+            set.shapes.0 |= Shapes::one(grant.shape).0;
         }
-        for (place, (pattern, _)) in (0..FREE).zip(&list) {
-            set.shapes.insert(Shape::of(pattern));
-            if let Some(free) = set.probe(pattern).find(|at| set.table.get(*at) == Some(&FREE))
-                && let Some(entry) = set.table.get_mut(free)
-            {
-                *entry = place;
+        for neighbours in set.grants.windows(2) {
+            if let [one, next] = neighbours {
+                set.hashed.0 |= one.key.difference(&next.key).0;
             }
         }
-        set.grants = list.into_iter().map(|(pattern, actions)| Grant::new(pattern, actions)).collect();
+        if set.grants.len() > SCANNED {
+            set.seed = RandomState::new().build_hasher().finish();
+            set.table = set.table();
+        }
         set
     }
 
-    /// The entries of the table where the pattern may be, nearest first.
-    #[inline]
-    fn probe(&self, pattern: &Pattern) -> impl Iterator<Item = usize> + use<> {
-        let len = self.table.len();
-        #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
-        let start = if len == 0 { 0 } else { hash(self.seed, pattern) as usize };
-        (0..len).map(move |step| start.wrapping_add(step) & (len - 1))
-    }
-
-    /// What is granted on exactly this pattern.
-    #[inline]
-    fn at(&self, pattern: &Pattern) -> Action {
-        if self.table.is_empty() {
-            return self.grants.iter().find(|grant| grant.has(pattern)).map_or(Action::empty(), |grant| grant.actions);
-        }
-        for at in self.probe(pattern) {
-            match self.table.get(at).and_then(|place| self.grants.get(*place as usize)) {
-                Some(grant) if grant.has(pattern) => return grant.actions,
-                Some(_) => {}
-                None => break,
+    /// The table of the grants, at most a quarter full, so that few are not where they belong.
+    fn table(&self) -> Box<[Entry]> {
+        let len = (self.grants.len() * 4).next_power_of_two();
+        let mut table = vec![Entry::default(); len];
+        let mut free = vec![true; len];
+        for (place, grant) in (0..Entry::GO_ON).zip(&self.grants) {
+            let hash = Hashes::new(self.seed, self.hashed, &grant.key).of(grant.shape);
+            for at in probe(hash, len) {
+                let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
+                if std::mem::take(free) {
+                    *entry = Entry::new(place, hash, len);
+                    break;
+                }
+                entry.0 |= Entry::GO_ON;
             }
         }
-        Action::empty()
+        table.into()
     }
 
-    /// Everything that is granted on all of what the pattern matches.
+    /// Everything that is granted on all of what the pattern or request sets.
     ///
     /// A request for a resource is the pattern that sets the same fields, so this one function serves the decision,
     /// comparison of sets and the canonical form.
     #[inline]
-    pub(crate) fn granted(&self, pattern: &Pattern) -> Action {
-        self.shapes
-            .filter_map(|shape| shape.project(pattern))
-            .fold(Action::empty(), |granted, general| granted | self.at(&general))
+    pub(crate) fn granted(&self, request: impl Into<Key>) -> Action {
+        self.granted_by(self.shapes, request, Action::READ_WRITE)
+    }
+
+    /// The same, or less where all of `wanted` is granted already.
+    #[inline]
+    pub(crate) fn granted_of(&self, wanted: Action, request: impl Into<Key>) -> Action {
+        self.granted_by(self.shapes, request, wanted)
     }
 
     /// The same by strictly more general patterns.
     fn granted_more_generally(&self, pattern: &Pattern) -> Action {
-        let own = Shape::of(pattern).0;
-        self.shapes
-            .filter(|shape| shape.0 != own)
-            .filter_map(|shape| shape.project(pattern))
-            .fold(Action::empty(), |granted, general| granted | self.at(&general))
+        let own = Key::from(pattern).shape();
+        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), pattern, Action::READ_WRITE)
+    }
+
+    /// The same by patterns of these shapes.
+    #[inline]
+    fn granted_by(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        if self.table.is_empty() {
+            self.scan(shapes, &request.into())
+        } else if shapes == Shapes::one(Shape::ALL) {
+            // The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
+            let key = request.into();
+            self.at(Hashes::new(self.seed, self.hashed, &key).of(Shape::ALL), &key, Shape::ALL)
+        } else {
+            self.look_up(shapes, request, wanted)
+        }
+    }
+
+    #[inline]
+    fn scan(&self, shapes: Shapes, request: &Key) -> Action {
+        let mut granted = Action::empty();
+        for grant in &self.grants {
+            if shapes.contains(grant.shape) && grant.matches(request) {
+                granted |= grant.actions;
+            }
+        }
+        granted
+    }
+
+    /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    ///
+    /// Not inlined: it would take the registers that the shorter ways need.
+    #[inline(never)]
+    fn look_up(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        let request = request.into();
+        let hashes = Hashes::new(self.seed, self.hashed, &request);
+        let mut granted = Action::empty();
+        for shape in shapes.iter() {
+            granted |= self.at(hashes.of(shape), &request, shape);
+            if granted.contains(wanted) {
+                break;
+            }
+        }
+        granted
+    }
+
+    /// What the table has on exactly what is left of the request in this shape.
+    #[inline]
+    fn at(&self, hash: u64, request: &Key, shape: Shape) -> Action {
+        let len = self.table.len();
+        for at in probe(hash, len) {
+            let Some(entry) = self.table.get(at) else { break };
+            if let Some(grant) = entry.place(hash, len).and_then(|place| self.grants.get(place))
+                && grant.key.is(request, shape)
+            {
+                return grant.actions;
+            }
+            if !entry.goes_on() {
+                break;
+            }
+        }
+        Action::empty()
     }
 
     /// Whether all of these actions on that resource are granted, possibly by different permissions (design rule 6).
@@ -256,7 +458,7 @@ impl PermissionSet {
     #[inline]
     #[must_use]
     pub fn allows(&self, actions: Action, resource: &Resource) -> bool {
-        !actions.is_empty() && self.granted(&Pattern::from(*resource)).contains(actions)
+        !actions.is_empty() && self.granted_of(actions, resource).contains(actions)
     }
 
     /// Whether this set allows every request that `other` allows: a partial order.
@@ -275,17 +477,19 @@ impl PermissionSet {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Vec::new();
-        for theirs in other.shapes {
-            for ours in self.shapes {
+        for theirs in other.shapes.iter() {
+            for ours in self.shapes.iter() {
                 // Patterns of two shapes can meet only where they agree in the fields that both set.
                 let shared = Shape(ours.0 & theirs.0);
-                let mut partners: HashMap<Option<Pattern>, Vec<(Pattern, Action)>> = HashMap::new();
-                for (pattern, actions) in other.patterns().filter(|(pattern, _)| Shape::of(pattern).0 == theirs.0) {
-                    partners.entry(shared.project(&pattern)).or_default().push((pattern, actions));
+                let mut partners: HashMap<Key, Vec<&Grant>> = HashMap::new();
+                for grant in other.grants.iter().filter(|grant| grant.shape == theirs) {
+                    partners.entry(grant.key.only(shared)).or_default().push(grant);
                 }
-                for (pattern, actions) in self.patterns().filter(|(pattern, _)| Shape::of(pattern).0 == ours.0) {
-                    for (partner, allowed) in partners.get(&shared.project(&pattern)).into_iter().flatten() {
-                        both.extend(pattern.meet(partner).map(|meet| (meet, actions & *allowed)));
+                for grant in self.grants.iter().filter(|grant| grant.shape == ours) {
+                    let pattern = grant.key.pattern();
+                    for partner in partners.get(&grant.key.only(shared)).into_iter().flatten() {
+                        let meet = pattern.meet(&partner.key.pattern());
+                        both.extend(meet.map(|meet| (meet, grant.actions & partner.actions)));
                     }
                 }
             }
@@ -302,10 +506,10 @@ impl PermissionSet {
     }
 
     /// Which resources of a type these actions are allowed on, in an organization or, with `None`, among those of the
-    /// instance itself.
+    /// instance itself. None of type `instance` are in an organization.
     #[must_use]
     pub fn reach(&self, actions: Action, kind: ResourceType, organization: Option<OrgId>) -> Reach {
-        let whole = Pattern { organization, kind: Some(kind), id: None };
+        let Ok(whole) = Pattern::new(Some(kind), organization, None) else { return Reach::None };
         if actions.is_empty() {
             return Reach::None;
         }
@@ -313,9 +517,8 @@ impl PermissionSet {
             return Reach::All;
         }
         let mut ids: Vec<_> = self
-            .grants
-            .iter()
-            .filter_map(|grant| grant.id)
+            .patterns()
+            .filter_map(|(pattern, _)| pattern.id)
             .filter(|id| self.granted(&Pattern { id: Some(*id), ..whole }).contains(actions))
             .collect();
         ids.sort_unstable();
@@ -337,7 +540,7 @@ impl PermissionSet {
 
     /// The patterns and what is granted on each, by organization, then type, then id.
     pub fn patterns(&self) -> impl Iterator<Item = (Pattern, Action)> {
-        self.grants.iter().map(|grant| (grant.pattern(), grant.actions))
+        self.grants.iter().map(|grant| (grant.key.pattern(), grant.actions))
     }
 
     /// The permissions, in the same order, `read` before `write`.
@@ -421,13 +624,12 @@ impl Serialize for PermissionSet {
             return serializer.collect_seq(self.iter());
         }
         let grants: Vec<_> = self
-            .grants
-            .iter()
-            .map(|grant| CompactGrant {
-                actions: grant.actions.bits(),
-                kind: grant.kind,
-                organization: grant.organization,
-                id: grant.id,
+            .patterns()
+            .map(|(Pattern { organization, kind, id }, actions)| CompactGrant {
+                actions: actions.bits(),
+                kind,
+                organization,
+                id,
             })
             .collect();
         grants.serialize(serializer)

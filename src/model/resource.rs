@@ -75,9 +75,20 @@ impl ResourceType {
         self.name.get(..len).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
     }
 
-    /// The name, padded with zeros.
-    pub(crate) const fn padded(&self) -> &[u8; Self::MAX_LEN] {
-        &self.name
+    /// The name, padded with zeros, as numbers. The first is never zero.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 3] {
+        let mut words = self.name.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word));
+        [(); 3].map(|()| words.next().unwrap_or_default())
+    }
+
+    /// The type that has these words; `None` for zeros.
+    pub(crate) fn from_words(words: [u64; 3]) -> Option<Self> {
+        let mut name = [0; Self::MAX_LEN];
+        for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_ne_bytes();
+        }
+        (words != [0; 3]).then_some(Self { name })
     }
 }
 
@@ -269,6 +280,11 @@ impl Resource {
     #[must_use]
     pub const fn kind(&self) -> ResourceType {
         self.kind
+    }
+
+    #[inline]
+    pub(crate) const fn kind_ref(&self) -> &ResourceType {
+        &self.kind
     }
 
     /// The organization that it is part of; `None` for something of the instance itself.

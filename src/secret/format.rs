@@ -221,4 +221,77 @@ mod tests {
             assert_eq!(format.set_prefix(bad), Err(PrefixError), "{bad}");
         }
     }
+
+    /// What is said against choosing this secret.
+    fn refusal(format: &Format, secret: &str) -> Option<String> {
+        format.check_chosen(&Secret::chosen(secret)).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn rule_14_chosen_secrets_are_32_to_512_visible_characters() {
+        let format = Format::default();
+        let refused = |secret: &str| refusal(&format, secret).unwrap();
+        assert_eq!(refusal(&format, &"a".repeat(32)), None);
+        assert_eq!(refusal(&format, &"!~".repeat(256)), None);
+        assert_eq!(refused(""), "a chosen secret has at least 32 characters, this one has 0");
+        assert_eq!(refused(&"a".repeat(31)), "a chosen secret has at least 32 characters, this one has 31");
+        assert_eq!(refused(&"a".repeat(513)), "a chosen secret has at most 512 characters, this one has 513");
+        for other in [' ', '\n', '\0', '\x7f', '\u{e9}', '\u{ff21}'] {
+            let error = "a chosen secret consists of visible ASCII characters; the one at position 20 is none";
+            let secret = |len| format!("{}{other}{}", "a".repeat(20), "a".repeat(len));
+            assert_eq!(refused(&secret(20)), error, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn rule_14_the_floor_can_be_lowered_to_16_and_no_further() {
+        let mut format = Format::default();
+        for (floor, effective) in [(16, 16), (20, 20), (0, 16), (15, 16), (64, 64), (usize::MAX, 512)] {
+            format.set_floor(floor);
+            assert_eq!(refusal(&format, &"a".repeat(effective)), None);
+            assert_eq!(
+                refusal(&format, &"a".repeat(effective - 1)).unwrap(),
+                format!("a chosen secret has at least {effective} characters, this one has {}", effective - 1)
+            );
+        }
+    }
+
+    #[test]
+    fn rule_14_chosen_secrets_are_neither_like_ours_nor_like_a_stored_hash() {
+        let mut format = Format::default();
+        let a = "a".repeat(40);
+        let ours = "a chosen secret cannot begin with `pcs_`, as generated ones do";
+        assert_eq!(refusal(&format, &format!("pcs_{a}")).unwrap(), ours);
+        assert_eq!(refusal(&format, format.generate(b'0').unwrap().expose()).unwrap(), ours);
+        for other in [format!("pcs{a}"), format!("PCS_{a}"), format!("xpcs_{a}")] {
+            assert_eq!(refusal(&format, &other), None);
+        }
+        format.set_prefix("acme").unwrap();
+        assert_eq!(refusal(&format, &format!("pcs_{a}")), None);
+        assert_eq!(
+            refusal(&format, &format!("acme_{a}")).unwrap(),
+            "a chosen secret cannot begin with `acme_`, as generated ones do"
+        );
+
+        let hash = "a chosen secret cannot be shaped like a stored hash, `$...$`";
+        for shaped in [format!("$influxdb2-sha256${a}"), format!("$${a}"), format!("${a}$")] {
+            assert_eq!(refusal(&format, &shaped).unwrap(), hash);
+        }
+        for other in [format!("${a}"), format!("a$b${a}")] {
+            assert_eq!(refusal(&format, &other), None);
+        }
+    }
+
+    #[test]
+    fn rule_20_refusals_do_not_show_the_secret() {
+        let format = Format::default();
+        let long = "hunter2".repeat(100);
+        for secret in
+            ["hunter2", "hunter2 hunter2 hunter2 hunter2 hunter2", "$hunter2$hunter2hunter2hunter2hunter2", &long]
+        {
+            let error = format.check_chosen(&Secret::chosen(secret)).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+        assert_eq!(format!("{:?}", Secret::chosen("hunter2")), "Secret(..)");
+    }
 }

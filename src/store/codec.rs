@@ -89,7 +89,7 @@ mod tests {
     macro_rules! ids {
         ($($function:ident $name:ident),*) => {$(
             fn $function() -> impl Strategy<Value = $name> + Clone {
-                (1..=u128::MAX).prop_map(|bits| $name::from_u128(bits).unwrap())
+                (1..=u128::MAX).prop_map(|bits| $name::try_from(uuid::Uuid::from_u128(bits)).unwrap())
             }
         )*};
     }
@@ -119,10 +119,11 @@ mod tests {
     fn custom() -> impl Strategy<Value = TokenKind> {
         let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
         (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
-            let permission =
-                |(kind, id, action)| Some(Permission { pattern: Pattern::new(kind, organization, id).ok()?, action });
-            let permissions = all.into_iter().filter_map(permission);
-            TokenKind::custom(organization, permissions.collect()).ok()
+            let permissions = all.into_iter().map(|(kind, id, action)| {
+                let pattern = Pattern::new(kind, organization, id).ok()?;
+                Some(Permission { pattern, action })
+            });
+            TokenKind::custom(organization, permissions.collect::<Option<_>>()?).ok()
         })
     }
 
@@ -179,7 +180,7 @@ mod tests {
             any::<u8>().prop_map(Mark::Format),
         ];
         prop_oneof![
-            8 => token().prop_map(Body::Token),
+            8 => token().prop_map(|token| Body::Token(Box::new(token))),
             2 => tombstone.prop_map(Body::Tombstone),
             1 => (user_id(), stand.clone()).prop_map(|(owner, stand)| Body::Owner(owner, stand)),
             1 => (org_id(), stand).prop_map(|(organization, stand)| Body::Organization(organization, stand)),
@@ -264,11 +265,11 @@ mod tests {
         let token = TokenRecord {
             id: TokenId::from_u128(1).unwrap(),
             kind: TokenKind::read_write(
-                OrgId::from_u128(2).unwrap(),
+                OrgId::try_from(2).unwrap(),
                 [(ResourceId::from_u128(3).unwrap(), Action::READ | Action::WRITE)],
             )
             .unwrap(),
-            owner: UserId::from_u128(4).unwrap(),
+            owner: UserId::try_from(4).unwrap(),
             description: Arc::from("a"),
             status: Status::Inactive,
             creator: Creator::Token(Arc::from([TokenId::from_u128(5).unwrap()])),
@@ -285,7 +286,7 @@ mod tests {
             digests: vec![Digest::from_bytes([2; 32])],
         };
         assert_eq!(
-            hex(Body::Token(token)),
+            hex(Body::Token(Box::new(token))),
             "01c39faa3200000000000000000000000000000000010200000000000000000000000000000002010000000000000000\
              000000000000000303000000000000000000000000000000040161010101000000000000000000000000000000050102\
              01033006060606060606060606060606060606060606060606060606060606060606060000"
@@ -296,11 +297,11 @@ mod tests {
              0202020202020202"
         );
         assert_eq!(
-            hex(Body::Owner(UserId::from_u128(1).unwrap(), stand)),
+            hex(Body::Owner(UserId::try_from(1).unwrap(), stand)),
             "019a72d990020000000000000000000000000000000101ac02"
         );
         assert_eq!(
-            hex(Body::Organization(OrgId::from_u128(1).unwrap(), stand)),
+            hex(Body::Organization(OrgId::try_from(1).unwrap(), stand)),
             "01dc49bef5030000000000000000000000000000000101ac02"
         );
         assert_eq!(hex(Body::Mark(Mark::SetUp(Timestamp::from_micros(300)))), "0182da9a420400ac02");

@@ -71,6 +71,12 @@ impl Position {
     pub const ORIGIN: Self = Self { revision: 0, commit: CommitId([0; 16]) };
 }
 
+impl Default for Position {
+    fn default() -> Self {
+        Self::ORIGIN
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "revision {} ({})", self.revision, self.commit)

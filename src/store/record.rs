@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::decision::Liveness;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
 use crate::model::time::Timestamp;
-use crate::model::token::{Creator, Standing, Status};
+use crate::model::token::{Creator, Standing, Status, Token};
 use crate::secret::{Credential, Digest};
 
 /// One thing that a store keeps: a token, the trace of a deleted one, the standing of an owner or an organization, or
@@ -20,9 +21,8 @@ use crate::secret::{Credential, Digest};
 pub struct Record(pub(crate) Body);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "almost all records are tokens")]
 pub(crate) enum Body {
-    Token(TokenRecord),
+    Token(Box<TokenRecord>),
     Tombstone(Tombstone),
     Owner(UserId, Stand),
     Organization(OrgId, Stand),
@@ -46,6 +46,30 @@ pub(crate) struct TokenRecord {
     pub(crate) overlap: Option<(Credential, Timestamp)>,
     /// Digests of its earlier secrets, the latest last, so that none of them is chosen again.
     pub(crate) former: Vec<Digest>,
+}
+
+impl TokenRecord {
+    /// The token as people see it.
+    pub(crate) fn into_token(
+        self,
+        revision: u64,
+        owner: Standing,
+        organization: Standing,
+        last_used_at: Option<Timestamp>,
+    ) -> Token {
+        Token {
+            id: self.id,
+            kind: self.kind,
+            owner: self.owner,
+            description: self.description,
+            creator: self.creator,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            last_used_at,
+            liveness: Liveness { status: self.status, expires_at: self.expires_at, owner, organization },
+            revision,
+        }
+    }
 }
 
 /// What is left of a deleted token until it is purged.
@@ -116,6 +140,17 @@ impl RecordKey {
         Self { table: Table::Token, id: id.to_u128() }
     }
 
+    pub(crate) const fn owner(id: UserId) -> Self {
+        Self { table: Table::Owner, id: id.to_u128() }
+    }
+
+    pub(crate) const fn organization(id: OrgId) -> Self {
+        Self { table: Table::Organization, id: id.to_u128() }
+    }
+
+    pub(crate) const SET_UP: Self = Self { table: Table::Mark, id: 0 };
+    pub(crate) const FORMAT: Self = Self { table: Table::Mark, id: 2 };
+
     /// The key as bytes, distinct for distinct keys.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 17] {
@@ -144,16 +179,15 @@ impl Record {
     /// What it is about.
     #[must_use]
     pub const fn key(&self) -> RecordKey {
-        let (table, id) = match &self.0 {
-            Body::Token(token) => (Table::Token, token.id.to_u128()),
-            Body::Tombstone(tombstone) => (Table::Token, tombstone.id.to_u128()),
-            Body::Owner(owner, _) => (Table::Owner, owner.to_u128()),
-            Body::Organization(organization, _) => (Table::Organization, organization.to_u128()),
-            Body::Mark(Mark::SetUp(_)) => (Table::Mark, 0),
-            Body::Mark(Mark::Horizon(_)) => (Table::Mark, 1),
-            Body::Mark(Mark::Format(_)) => (Table::Mark, 2),
-        };
-        RecordKey { table, id }
+        match &self.0 {
+            Body::Token(token) => RecordKey::token(token.id),
+            Body::Tombstone(tombstone) => RecordKey::token(tombstone.id),
+            Body::Owner(owner, _) => RecordKey::owner(*owner),
+            Body::Organization(organization, _) => RecordKey::organization(*organization),
+            Body::Mark(Mark::SetUp(_)) => RecordKey::SET_UP,
+            Body::Mark(Mark::Horizon(_)) => RecordKey { table: Table::Mark, id: 1 },
+            Body::Mark(Mark::Format(_)) => RecordKey::FORMAT,
+        }
     }
 
     /// What kind of record it is.

@@ -47,7 +47,7 @@ fn credential(number: u32) -> Credential {
 
 fn with_buckets(number: u32, buckets: u32, description: &str) -> Record {
     let buckets = (0..buckets).map(|bucket| (ResourceId::from(uuid(bucket)), Action::READ));
-    Record(Body::Token(TokenRecord {
+    Record(Body::Token(Box::new(TokenRecord {
         id: token_id(number),
         // Without a bucket there is no Read/Write token.
         kind: TokenKind::read_write(organization_id(number), buckets).unwrap_or_else(|_| TokenKind::operator()),
@@ -61,7 +61,7 @@ fn with_buckets(number: u32, buckets: u32, description: &str) -> Record {
         credential: credential(number),
         overlap: Some((credential(number), time(number))),
         former: vec![digest(number)],
-    }))
+    })))
 }
 
 /// A token.

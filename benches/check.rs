@@ -1,0 +1,298 @@
+//! The check plane beside SHA-256 and what one would write first: `cargo bench --bench check`.
+//!
+//! Every contender's next token depends on its last answer, so times are until the answer is there. Tokens are drawn at
+//! random from all, each with its secret in memory of its own, so that beyond a few thousand neither is in the cache.
+//! `SIZES=1000,100000` measures only these numbers of tokens.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
+mod fill;
+mod measure;
+mod straightforward;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fill::{Nowhere, bucket, org, secret, sensor};
+use measure::{Contender, Random, Table, medians, nanos};
+use portcullis::{
+    Action, Actor, Authority, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Rotation, Standing,
+    Status, Timestamp, TokenKind, Write, decide,
+};
+use sha2::{Digest, Sha256};
+use straightforward::{Plain, Straightforward, TwoMaps};
+
+const ROUNDS: usize = 30;
+const TURN: Duration = Duration::from_millis(1);
+const FAR: Timestamp = Timestamp::from_micros(4_000_000_000_000_000);
+
+fn main() {
+    let sizes = std::env::var("SIZES").unwrap_or_else(|_| "1,1000,100000,1000000".into());
+    let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
+    clock_and_hash();
+    authorize();
+    for size in &sizes {
+        authenticate(*size);
+    }
+    threads();
+}
+
+/// Draws the next token from the last answer.
+struct Draw(u64);
+
+impl Draw {
+    #[inline]
+    fn next(&mut self, answer: bool, len: usize) -> usize {
+        self.0 = (self.0 + u64::from(answer)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 29;
+        ((u128::from(self.0) * len as u128) >> 64) as usize
+    }
+}
+
+/// Repeats `check` of a token, each drawn after the last answer.
+fn drawn<'a>(name: &str, len: usize, check: impl Fn(usize) -> bool + 'a) -> Contender<'a> {
+    let (mut draw, mut answer) = (Draw(1), true);
+    Contender::new(name, move |times| {
+        for _ in 0..times {
+            answer = black_box(check(draw.next(answer, len)));
+        }
+    })
+}
+
+/// Hashing `len` bytes, the first of which come from the last digest.
+fn sha256<'a>(name: &str, len: usize) -> Contender<'a> {
+    let mut input = vec![7; len];
+    Contender::new(name, move |times| {
+        for _ in 0..times {
+            input[0] = black_box(Sha256::digest(black_box(&input)))[0];
+        }
+    })
+}
+
+fn table(title: &str, base: &str, medians: &[(String, f64)]) {
+    let floor = medians.iter().find(|(name, _)| name == base).unwrap().1;
+    let mut table = Table::new(["", "ns", "ratio"]);
+    for (name, time) in medians {
+        table.row([name.clone(), nanos(*time), format!("{:.2}", time / floor)]);
+    }
+    table.print(&format!("{title} (ratio to {base})"));
+}
+
+fn clock_and_hash() {
+    let clock = Contender::new("reading the clock", |times| {
+        for _ in 0..times {
+            black_box(std::time::SystemTime::now());
+        }
+    });
+    let contenders = vec![sha256("SHA-256 of 53 bytes", 53), sha256("SHA-256 of 88 bytes", 88), clock];
+    table("What hashing and the clock cost", "SHA-256 of 53 bytes", &medians(contenders, ROUNDS, TURN));
+}
+
+fn kinds() -> Vec<(&'static str, TokenKind, NewToken)> {
+    let buckets = |count: usize| TokenKind::read_write(org(0), (0..count).map(|n| (bucket(n), Action::WRITE))).unwrap();
+    let custom = |count: usize| {
+        let permissions = (0..count).map(|n| Permission::write(Resource::bucket(org(0), bucket(n))));
+        TokenKind::custom(Some(org(0)), permissions.collect::<PermissionSet>()).unwrap()
+    };
+    let kinds = vec![
+        ("operator", TokenKind::operator()),
+        ("all-access", TokenKind::all_access(org(0))),
+        ("read/write, 1 bucket", buckets(1)),
+        ("read/write, 8 buckets", buckets(8)),
+        ("read/write, 50 buckets", buckets(50)),
+        ("read/write, 1,000 buckets", buckets(1_000)),
+        ("custom, 1,000 permissions", custom(1_000)),
+    ];
+    kinds.into_iter().map(|(name, kind)| (name, kind.clone(), NewToken::of_kind(kind).owner(fill::owner(0)))).collect()
+}
+
+fn authorize() {
+    let authority = Authority::open(Nowhere).wait().unwrap();
+    let live =
+        Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
+    let mut rows = Table::new(["", "decide", "authorize", "more", "expiring", "more"]);
+    for (name, kind, new) in kinds() {
+        let permissions = kind.permissions().len();
+        for (answer, shift) in [("hit", 0), ("miss", 1_000_000)] {
+            let requests: Vec<Resource> =
+                (0..1_024).map(|n| Resource::bucket(org(0), bucket(n % permissions + shift))).collect();
+            let principal = |new: NewToken| {
+                let issued = authority.create(Actor::host("bench"), new).wait().unwrap();
+                authority.authenticate(issued.secret.expose()).unwrap().into_owned()
+            };
+            let ask = |principal: &Principal<'static>, at: usize| principal.authorize(Write, requests[at]).is_ok();
+            let plain = principal(NewToken::of_kind(kind.clone()).owner(fill::owner(0)));
+            let expiring = principal(NewToken::of_kind(kind.clone()).owner(fill::owner(0)).expires_at(FAR));
+            let contenders = vec![
+                Contender::decision("decide", &requests, |resource| {
+                    decide(&kind, &live, Action::WRITE, resource, Timestamp::EPOCH).is_ok()
+                }),
+                drawn("authorize", 1_024, |at| ask(&plain, at)),
+                drawn("expiring", 1_024, |at| ask(&expiring, at)),
+            ];
+            let medians = medians(contenders, ROUNDS, TURN);
+            let [pure, plain, expiring] = [0, 1, 2].map(|at| medians[at].1);
+            let more = |time: f64| format!("{:+.1}", time - pure);
+            rows.row([
+                format!("{name}, {answer}"),
+                nanos(pure),
+                nanos(plain),
+                more(plain),
+                nanos(expiring),
+                more(expiring),
+            ]);
+        }
+        drop(new);
+    }
+    rows.print("Principal::authorize, in ns, and how much more than the pure decision");
+}
+
+fn authenticate(size: usize) {
+    let begun = Instant::now();
+    let authority = Authority::open(Nowhere).wait().unwrap();
+    let secrets = fill::create(&authority, size, |n| sensor(n, 1), secret);
+    let expiring = fill::create(&authority, size, |n| sensor(n, 1).expires_at(FAR), secret);
+    let (straightforward, two_maps) = (Straightforward::default(), TwoMaps::default());
+    let plain = |n: usize| Plain {
+        active: true,
+        expires_at: None,
+        org: org(n).as_uuid().as_u128(),
+        grants: vec![(bucket(n).as_uuid().as_u128(), 2)],
+    };
+    for (n, secret) in secrets.iter().enumerate() {
+        straightforward.insert(secret, plain(n));
+        two_maps.insert(secret, plain(n));
+    }
+    println!("\n({size} tokens made in {:.1} s)", begun.elapsed().as_secs_f64());
+
+    let allowed = |secret: &str, n: usize| {
+        authority
+            .authenticate(secret)
+            .is_ok_and(|caller| caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok())
+    };
+    let ids = |n: usize| (org(n).as_uuid().as_u128(), bucket(n).as_uuid().as_u128());
+    // Of our form and unknown: made by another authority.
+    let elsewhere = Authority::open(Nowhere).wait().unwrap();
+    let unknown = fill::create(&elsewhere, 1_024.min(size), |n| sensor(n, 1), secret);
+    let typos: Vec<String> = unknown.iter().map(|secret| secret.replace('_', "_x")).collect();
+    let contenders = vec![
+        sha256("SHA-256 of 53 bytes", 53),
+        sha256("SHA-256 of 88 bytes", 88),
+        drawn("authenticate", size, |n| authority.authenticate(&secrets[n]).is_ok()),
+        drawn("authenticate and authorize", size, |n| allowed(&secrets[n], n)),
+        drawn("the same, tokens that expire", size, |n| allowed(&expiring[n], n)),
+        drawn("straightforward", size, |n| {
+            let (org, bucket) = ids(n);
+            straightforward.allows(&secrets[n], org, bucket, 2)
+        }),
+        drawn("two maps and SHA-512", size, |n| {
+            let (org, bucket) = ids(n);
+            two_maps.allows(&secrets[n], org, bucket, 2)
+        }),
+        drawn("unknown secret", unknown.len(), |n| authority.authenticate(&unknown[n]).is_ok()),
+        drawn("malformed secret", typos.len(), |n| authority.authenticate(&typos[n]).is_ok()),
+    ];
+    let base = if size <= 1_000 { "SHA-256 of 53 bytes" } else { "SHA-256 of 88 bytes" };
+    table(&format!("{size} tokens, drawn at random"), base, &medians(contenders, ROUNDS, TURN * 4));
+}
+
+/// How many operations two threads do in the time in which one does one.
+fn gain(work: impl Fn(usize) + Sync) -> f64 {
+    let run = |threads: usize| {
+        let (stop, done) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let (stop, done, work) = (&stop, &done, &work);
+                scope.spawn(move || {
+                    let mut count = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        work(thread);
+                        count += 1;
+                    }
+                    done.fetch_add(count, Ordering::Relaxed);
+                });
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+        });
+        done.into_inner() as f64
+    };
+    let mut gains: Vec<f64> = (0..9).map(|_| run(2) / run(1)).collect();
+    gains.sort_by(f64::total_cmp);
+    gains[gains.len() / 2]
+}
+
+fn threads() {
+    const SIZE: usize = 10_000;
+    let authority = Authority::open(Nowhere).wait().unwrap();
+    let secrets = fill::create(&authority, SIZE, |n| sensor(n, 1), secret);
+    let check = |n: usize| {
+        let caller = authority.authenticate(&secrets[n]).unwrap();
+        caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok()
+    };
+    // A hundred operations at a time, so that counting them costs nothing.
+    let ours = gain(|thread| {
+        let (mut draw, mut answer) = (Draw(thread as u64 + 1), true);
+        for _ in 0..100 {
+            answer = black_box(check(draw.next(answer, SIZE)));
+        }
+    });
+    let hash = gain(|thread| {
+        let mut input = [thread as u8; 53];
+        for _ in 0..100 {
+            input[0] = black_box(Sha256::digest(input))[0];
+        }
+    });
+    println!("\nTwo reader threads gain {ours:.2}, bare SHA-256 {hash:.2}: {:.2} of it", ours / hash);
+
+    // Latencies of one reader, alone and beside 1,000 changes a second.
+    let quiet = latencies(check, SIZE, || ());
+    let changing = fill::create(&authority, 100, |n| sensor(n, 1), |issued| issued.token.id());
+    let host = Actor::host("bench");
+    let mut random = Random(1);
+    let mut next = Instant::now();
+    let busy = latencies(check, SIZE, || {
+        let token = changing[random.below(changing.len())];
+        _ = authority.rotate(&host, token, Rotation::new()).wait().unwrap();
+        next += Duration::from_millis(1);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    });
+    let mut rows = Table::new(["", "p50", "p99", "p99.9"]);
+    for (name, times) in [("alone", &quiet), ("beside 1,000 changes a second", &busy)] {
+        let at = |part: f64| nanos(times[(times.len() as f64 * part) as usize]);
+        rows.row([name.to_string(), at(0.5), at(0.99), at(0.999)]);
+    }
+    rows.print("Authenticate and authorize among 10,000 tokens, in ns, each timed with two readings of the clock");
+}
+
+/// Sorted times of single checks, while `change` is repeated on another thread.
+fn latencies(check: impl Fn(usize) -> bool + Sync, size: usize, mut change: impl FnMut() + Send) -> Vec<f64> {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut draw, mut times) = (Draw(1), Vec::with_capacity(3_000_000));
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(2) && times.len() < times.capacity() {
+                let start = Instant::now();
+                let answer = black_box(check(draw.next(true, size)));
+                times.push(start.elapsed().as_secs_f64() * 1e9);
+                assert!(answer);
+            }
+            stop.store(true, Ordering::Relaxed);
+            times
+        });
+        while !stop.load(Ordering::Relaxed) {
+            change();
+            std::hint::spin_loop();
+        }
+        let mut times = reader.join().unwrap();
+        times.sort_by(f64::total_cmp);
+        times
+    })
+}

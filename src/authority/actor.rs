@@ -1,0 +1,56 @@
+//! Who manages tokens.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::authority::event::ActorName;
+use crate::authority::principal::Principal;
+
+/// Who asks for a management call: an authenticated principal, or the host itself.
+#[derive(Clone)]
+pub struct Actor(pub(crate) Who);
+
+#[derive(Clone)]
+pub(crate) enum Who {
+    Host(Arc<str>),
+    Principal(Principal<'static>),
+}
+
+impl Actor {
+    /// The host itself, under a label that says what for: `Actor::host("recovery tool")`.
+    ///
+    /// Trusted: no permission is asked for. Easy to find with `grep`, and named in every event that it causes.
+    #[must_use]
+    pub fn host(label: impl Into<Arc<str>>) -> Self {
+        Self(Who::Host(label.into()))
+    }
+
+    /// Its name in events.
+    pub(crate) fn name(&self) -> Option<ActorName> {
+        match &self.0 {
+            Who::Host(label) => Some(ActorName::Host(Arc::clone(label))),
+            Who::Principal(principal) => principal.id().map(ActorName::Token),
+        }
+    }
+}
+
+impl From<&Principal<'_>> for Actor {
+    fn from(principal: &Principal<'_>) -> Self {
+        Self(Who::Principal(principal.clone().into_owned()))
+    }
+}
+
+impl From<&Actor> for Actor {
+    fn from(actor: &Actor) -> Self {
+        actor.clone()
+    }
+}
+
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Who::Host(label) => write!(f, "Actor::host({label:?})"),
+            Who::Principal(principal) => write!(f, "Actor({principal:?})"),
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! The management thread: plans the waiting calls, commits them together, publishes them, answers.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::authority::call::Call;
+use crate::authority::draft::{Draft, Part, Stop};
+use crate::authority::error::Error;
+use crate::authority::event::{ActorName, Event, Observer, What};
+use crate::authority::pending::Answer;
+use crate::authority::shared::Shared;
+use crate::model::time::Timestamp;
+use crate::store::record::Record;
+use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, StoreError, TokenStore};
+
+/// How often a call is planned anew because others changed the store meanwhile.
+const ATTEMPTS: u32 = 10;
+/// How often a commit in doubt is repeated before its callers are told so, and how long between.
+const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
+/// The longest wait between two readings; what a host may ask for has no end.
+const LONGEST: Duration = Duration::from_hours(24);
+/// About how many records to read from the store at a time.
+const PAGE: usize = 10_000;
+
+/// What the management thread is told.
+pub(crate) enum Message {
+    Call(Box<dyn Call>),
+    /// End, and say so when the store is closed.
+    Close(Answer<()>),
+}
+
+/// How often the management thread does what nobody asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rhythm {
+    /// Reading what others changed in the store.
+    pub(crate) follow: Duration,
+    /// Writing last-used times.
+    pub(crate) touch: Duration,
+}
+
+/// Everything that the management thread has.
+pub(crate) struct Manager {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) store: Box<dyn TokenStore>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) rhythm: Rhythm,
+    queue: VecDeque<Box<dyn Call>>,
+    unsettled: Option<Unsettled>,
+    touched: Instant,
+}
+
+/// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
+impl Drop for Manager {
+    fn drop(&mut self) {
+        self.shared.index.set_open(false);
+    }
+}
+
+/// A commit that may have happened or not, to be repeated until the store says which.
+struct Unsettled {
+    expected: Position,
+    id: CommitId,
+    records: Vec<Record>,
+    events: Vec<Event>,
+}
+
+/// Whether the thread is about to end.
+enum Closing {
+    No,
+    /// Nobody is left to ask for anything.
+    Dropped,
+    /// Somebody waits for it.
+    Asked(Answer<()>),
+}
+
+/// A call, and its part of the commit or why it is refused. Either is told only when it is certain that what it was
+/// planned on is what is in the store.
+type Planned = (Box<dyn Call>, Result<Part, Error>);
+
+/// How a commit ended.
+enum Committed {
+    At(Position),
+    Conflict,
+    Refused(StoreError),
+    InDoubt(StoreError),
+}
+
+impl Manager {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        store: Box<dyn TokenStore>,
+        observer: Option<Box<dyn Observer>>,
+        rhythm: Rhythm,
+    ) -> Self {
+        let (queue, touched) = (VecDeque::new(), Instant::now());
+        Self { shared, store, observer, rhythm, queue, unsettled: None, touched }
+    }
+
+    /// Reads everything from the store, and opens the index.
+    pub(crate) fn open(&mut self) -> Result<(), Error> {
+        self.shared.index.set_time(self.shared.clock.now());
+        self.catch_up()
+    }
+
+    /// Works until the authority is dropped or closed, then closes the store.
+    pub(crate) fn run(mut self, receiver: &Receiver<Message>) {
+        let mut closing = Closing::No;
+        let mut attempts = 0;
+        let mut next_tick = self.next_tick();
+        while matches!(closing, Closing::No) || !self.queue.is_empty() {
+            // Calls that met others' changes are planned again among themselves: who comes later has all attempts.
+            if matches!(closing, Closing::No) && attempts == 0 {
+                closing = self.receive(receiver, next_tick);
+            }
+            attempts = self.work(attempts);
+            if Instant::now() >= next_tick {
+                self.tick(false);
+                next_tick = self.next_tick();
+            }
+        }
+        self.tick(true);
+        self.shared.index.set_open(false);
+        drop(self);
+        if let Closing::Asked(answer) = closing {
+            answer.send(Ok(()));
+        }
+    }
+
+    fn next_tick(&self) -> Instant {
+        Instant::now() + self.rhythm.follow.min(LONGEST)
+    }
+
+    /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
+    fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
+        while self.queue.len() < MAX_COMMIT {
+            let idle =
+                if self.queue.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match receiver.recv_timeout(idle) {
+                Ok(Message::Call(call)) => self.queue.push_back(call),
+                Ok(Message::Close(answer)) => return Closing::Asked(answer),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Closing::Dropped,
+            }
+        }
+        Closing::No
+    }
+
+    /// What nobody asked for.
+    fn tick(&mut self, closing: bool) {
+        self.shared.index.set_time(self.shared.clock.now());
+        self.tell_failures();
+        // A store that fails now is asked again at the next tick.
+        if self.settle().is_ok() && !closing {
+            _ = self.catch_up();
+        }
+        if closing || self.touched.elapsed() >= self.rhythm.touch {
+            self.touched = Instant::now();
+            let used = self.shared.index.take_used();
+            if !used.is_empty() && guarded(|| self.store.touch(&used)).is_err() {
+                self.shared.index.return_used(&used);
+            }
+        }
+    }
+
+    /// Plans and commits those of the waiting calls that go together next. Returns how often they met others' changes.
+    fn work(&mut self, attempts: u32) -> u32 {
+        if self.queue.is_empty() {
+            return 0;
+        }
+        self.shared.index.set_time(self.shared.clock.now());
+        if let Err(error) = self.settle().and_then(|()| self.reopen()) {
+            for call in std::mem::take(&mut self.queue) {
+                self.fail(call, error.clone());
+            }
+            return 0;
+        }
+        self.commit_next(attempts)
+    }
+
+    /// Commits as many of the waiting calls as go together. Returns how often their planning met others' changes.
+    fn commit_next(&mut self, attempts: u32) -> u32 {
+        let shared = Arc::clone(&self.shared);
+        let expected = shared.index.position();
+        let mut draft = Draft::new(&shared);
+        let mut planned: Vec<Planned> = Vec::new();
+        while let Some(mut call) = self.queue.pop_front() {
+            match call.plan(&mut draft).and_then(|()| draft.keep()) {
+                Ok(part) => planned.push((call, Ok(part))),
+                Err(Stop::Wait) => {
+                    draft.drop_own();
+                    self.queue.push_front(call);
+                    break;
+                }
+                Err(Stop::Fail(error)) => {
+                    draft.drop_own();
+                    planned.push((call, Err(error)));
+                }
+            }
+        }
+        if planned.is_empty() {
+            return 0;
+        }
+        if draft.is_empty() {
+            // Without a commit, nothing has said yet that the store still is where the index is.
+            let caught_up = self.catch_up();
+            if caught_up.is_ok() && shared.index.position() == expected {
+                self.finish(planned, &Ok(expected.revision));
+                return 0;
+            }
+            return self.plan_again(planned, caught_up, attempts);
+        }
+        let (now, records) = (draft.now, draft.into_records());
+        let id = match CommitId::generate() {
+            Ok(id) => id,
+            Err(error) => {
+                self.finish(planned, &Err(error.into()));
+                return 0;
+            }
+        };
+        match self.commit(expected, id, &records) {
+            Committed::At(position) => {
+                self.publish(position, &records, events(&planned, now));
+                self.finish(planned, &Ok(position.revision));
+            }
+            Committed::Conflict => {
+                let caught_up = self.catch_up();
+                return self.plan_again(planned, caught_up, attempts);
+            }
+            Committed::Refused(error) => self.finish(planned, &Err(Error::Store(Arc::new(error)))),
+            Committed::InDoubt(error) => {
+                let events = events(&planned, now);
+                self.unsettled = Some(Unsettled { expected, id, records, events });
+                self.finish(planned, &Err(Error::InDoubt(Arc::new(error))));
+            }
+        }
+        0
+    }
+
+    /// Queues calls that met others' changes again, unless the index could not follow these, or it happens too often.
+    fn plan_again(&mut self, planned: Vec<Planned>, caught_up: Result<(), Error>, attempts: u32) -> u32 {
+        let attempts = attempts + 1;
+        match caught_up {
+            Err(error) => self.finish(planned, &Err(error)),
+            Ok(()) if attempts >= ATTEMPTS => self.finish(planned, &Err(Error::Busy(attempts))),
+            Ok(()) => {
+                // The front of the queue, in the order that they came.
+                planned.into_iter().rev().for_each(|(call, _)| self.queue.push_front(call));
+                return attempts;
+            }
+        }
+        0
+    }
+
+    /// Answers the calls of a commit. Those that have more to do come last again, so that others need not wait for all
+    /// of it.
+    fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
+        for (call, part) in planned {
+            match part {
+                Ok(_) => self.queue.extend(call.finish(&self.shared.index, committed.clone())),
+                Err(error) => self.fail(call, error),
+            }
+        }
+    }
+
+    /// Refuses a call, and tells so.
+    fn fail(&self, call: Box<dyn Call>, error: Error) {
+        let what = What::Refused { call: call.name(), error: error.to_string() };
+        self.tell(&Event { at: self.shared.clock.now(), actor: call.actor(), what, token: None, revision: None });
+        call.finish(&self.shared.index, Err(error));
+    }
+
+    /// Commits, and repeats a commit in doubt for a while.
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Committed {
+        let mut repeats = REPEATS.iter();
+        loop {
+            match guarded(|| self.store.commit(expected, id, records)) {
+                Ok(_) => return Committed::At(after(expected, id)),
+                Err(CommitError::Conflict(_)) => return Committed::Conflict,
+                Err(CommitError::Refused(error)) => return Committed::Refused(error),
+                Err(CommitError::InDoubt(error)) => match repeats.next() {
+                    Some(pause) => std::thread::sleep(*pause),
+                    None => return Committed::InDoubt(error),
+                },
+            }
+        }
+    }
+
+    /// Makes sure that no commit is in doubt: nothing else is committed, or read, before that.
+    fn settle(&mut self) -> Result<(), Error> {
+        let Some(unsettled) = self.unsettled.take() else { return Ok(()) };
+        match guarded(|| self.store.commit(unsettled.expected, unsettled.id, &unsettled.records)) {
+            Ok(_) => {
+                let position = after(unsettled.expected, unsettled.id);
+                self.publish(position, &unsettled.records, unsettled.events);
+                Ok(())
+            }
+            // It is certain that it did not happen.
+            Err(CommitError::Conflict(_) | CommitError::Refused(_)) => Ok(()),
+            Err(CommitError::InDoubt(error)) => {
+                self.unsettled = Some(unsettled);
+                // Whoever asks now is not the one in doubt.
+                Err(Error::Store(Arc::new(error)))
+            }
+        }
+    }
+
+    fn publish(&self, position: Position, records: &[Record], events: Vec<Event>) {
+        let revision = position.revision;
+        self.shared.index.apply(position, records.iter().map(|record| (revision, record)));
+        for event in events {
+            self.tell(&Event { revision: Some(revision), ..event });
+        }
+    }
+
+    /// If the index had to be closed, reads it anew.
+    fn reopen(&mut self) -> Result<(), Error> {
+        if self.shared.index.is_open() { Ok(()) } else { self.catch_up() }
+    }
+
+    /// Reads what others changed, or everything where there is no way from here; then the index is open.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        let index = &self.shared.index;
+        let mut since = index.position();
+        let (mut records, mut used) = (Vec::new(), Vec::new());
+        let (mut anew, mut limit) = (0, PAGE);
+        loop {
+            match guarded(|| self.store.changes(since, limit)) {
+                Ok(page) if page.more && page.position.revision <= since.revision => {
+                    return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
+                }
+                Ok(mut page) => {
+                    since = page.position;
+                    records.append(&mut page.records);
+                    used.append(&mut page.used);
+                    // Requests see all pages or none: one alone may lack a suspension that a later one tells of.
+                    if !page.more || !index.is_open() {
+                        if index.is_open() {
+                            keep_latest(&mut records);
+                        }
+                        index.apply(since, records.iter().map(|(revision, record)| (*revision, record)));
+                        index.apply_used(&used);
+                        records.clear();
+                        used.clear();
+                    }
+                    if !page.more {
+                        break;
+                    }
+                }
+                // Until everything is read anew, nothing is known: deny.
+                Err(ChangesError::Diverged | ChangesError::TooOld) if since != Position::ORIGIN && anew < ATTEMPTS => {
+                    anew += 1;
+                    // All pages but the first are too old where they end below the store's horizon.
+                    if !index.is_open() {
+                        limit = limit.saturating_mul(8);
+                    }
+                    index.set_open(false);
+                    index.clear();
+                    records.clear();
+                    used.clear();
+                    since = Position::ORIGIN;
+                }
+                Err(ChangesError::Failed(error)) => return Err(Error::Store(Arc::new(error))),
+                Err(error) => return Err(Error::Store(Arc::new(StoreError::new(error)))),
+            }
+        }
+        match index.marks().format {
+            Some(format) if format > Record::NEWEST_FORMAT => {
+                index.set_open(false);
+                Err(Error::NewerFormat(format))
+            }
+            _ => {
+                index.set_open(true);
+                Ok(())
+            }
+        }
+    }
+
+    fn tell_failures(&self) {
+        let (first, more) = self.shared.failures.take();
+        let more = (more > 0).then_some(What::MoreNotAuthenticated(more));
+        for what in first.into_iter().map(What::NotAuthenticated).chain(more) {
+            self.tell(&Event { at: self.shared.clock.now(), actor: None, what, token: None, revision: None });
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        if let Some(observer) = &self.observer {
+            // A panic in the host's log must not end the management of tokens.
+            _ = catch_unwind(AssertUnwindSafe(|| observer.observe(event)));
+        }
+    }
+}
+
+/// Where a store is after a commit. Not taken from its answer: were that wrong, changes of others would be left out.
+fn after(expected: Position, id: CommitId) -> Position {
+    Position { revision: expected.revision.saturating_add(1), commit: id }
+}
+
+/// Leaves out what was changed again while the pages were read.
+fn keep_latest(records: &mut Vec<(u64, Record)>) {
+    let latest: HashMap<_, _> = records.iter().map(|(revision, record)| (record.key(), *revision)).collect();
+    if latest.len() < records.len() {
+        records.retain(|(revision, record)| latest.get(&record.key()) == Some(revision));
+    }
+}
+
+/// What is to be told about a commit.
+fn events(planned: &[Planned], at: Timestamp) -> Vec<Event> {
+    let of_call = |(call, part): &Planned| {
+        let actor: Option<ActorName> = call.actor();
+        let told = part.iter().flat_map(|part| part.events.iter().cloned());
+        told.map(move |(token, what)| Event { at, actor: actor.clone(), what, token, revision: None })
+            .collect::<Vec<_>>()
+    };
+    planned.iter().flat_map(of_call).collect()
+}
+
+/// What a call that a store's panic interrupted is taken for.
+trait Panicked {
+    fn panicked() -> Self;
+}
+
+const PANICKED: &str = "the store panicked";
+
+impl Panicked for CommitError {
+    fn panicked() -> Self {
+        Self::InDoubt(StoreError::new(PANICKED))
+    }
+}
+
+impl Panicked for ChangesError {
+    fn panicked() -> Self {
+        Self::Failed(StoreError::new(PANICKED))
+    }
+}
+
+impl Panicked for StoreError {
+    fn panicked() -> Self {
+        Self::new(PANICKED)
+    }
+}
+
+/// Calls the store. Its panics are its failures, not ours.
+fn guarded<T, E: Panicked>(call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(E::panicked()))
+}

@@ -1,0 +1,332 @@
+//! The one stateful type: it issues tokens, decides, and keeps a store and the memory in step.
+
+pub(crate) mod actor;
+mod builder;
+mod call;
+mod draft;
+pub(crate) mod error;
+pub(crate) mod event;
+mod manager;
+mod operations;
+pub(crate) mod pending;
+pub(crate) mod principal;
+pub(crate) mod request;
+mod shared;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+pub use builder::Builder;
+
+use crate::authority::actor::Actor;
+use crate::authority::call::PlannedCall;
+use crate::authority::draft::{Draft, Stop};
+use crate::authority::error::{AuthenticateError, Error};
+use crate::authority::manager::Message;
+use crate::authority::operations::Finish;
+use crate::authority::pending::{Pending, pending};
+use crate::authority::principal::{Link, Principal};
+use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+use crate::authority::shared::Shared;
+use crate::index::list::{Filter, Page};
+use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::time::Timestamp;
+use crate::model::token::{Standing, Token};
+use crate::store::{Position, TokenStore};
+
+/// Issues tokens and decides what they may do.
+///
+/// The *check plane*, [`authenticate`](Self::authenticate) and [`Principal::authorize`], is synchronous and touches only
+/// memory. The *management plane* goes through one thread of the authority's own, which plans the waiting calls, commits
+/// them together, and makes them visible before it answers; its calls return [`Pending`], for async and plain callers
+/// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
+///
+/// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
+/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17).
+///
+/// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
+/// not block. Principals still held are then denied everything.
+pub struct Authority {
+    shared: Arc<Shared>,
+    /// `None` only while being dropped.
+    queue: Option<Sender<Message>>,
+    /// Empty when the thread need not be waited for.
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Authority {
+    /// Opens a store with the defaults, and reads all of it.
+    ///
+    /// # Errors
+    /// The store cannot be read, or was written by a newer version.
+    pub fn open(store: impl TokenStore + 'static) -> Pending<Self> {
+        Self::builder().open(store)
+    }
+
+    /// An authority with other settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The principal that this secret is for.
+    ///
+    /// Text of any kind: a string that cannot be a secret is refused before anything is hashed. Digests are compared in
+    /// constant time.
+    ///
+    /// # Errors
+    /// The secret is not accepted. What a client should be told is the error's text; why is for the host.
+    #[inline]
+    pub fn authenticate(&self, secret: impl AsRef<[u8]>) -> Result<Principal<'_>, AuthenticateError> {
+        let handle = self.shared.authenticate(secret.as_ref())?;
+        Ok(Principal { authority: Link::Borrowed(&self.shared), handle })
+    }
+
+    /// Makes the first Operator token, once, on a store that never held one (design rule 9).
+    ///
+    /// # Errors
+    /// Setup was done before, here or elsewhere on the same store.
+    pub fn setup(&self, owner: UserId) -> Pending<Issued> {
+        let host = Actor::host("setup");
+        self.call("setup", &host, move |draft, _| operations::setup(draft, owner))
+    }
+
+    /// Creates a token, no more powerful than the actor's (design rule 10).
+    ///
+    /// # Errors
+    /// The actor may not, or the token cannot be.
+    pub fn create(&self, actor: impl Into<Actor>, new: NewToken) -> Pending<Issued> {
+        let actor = actor.into();
+        self.call("create", &actor.clone(), move |draft, _| operations::create(draft, &actor, &new))
+    }
+
+    /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
+    ///
+    /// # Errors
+    /// The actor may not, the token is revoked, or it changed since the caller read it.
+    pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Token> {
+        let actor = actor.into();
+        self.call("update", &actor.clone(), move |draft, _| operations::update(draft, &actor, id, &update))
+    }
+
+    /// Gives a token a new secret (design rule 15).
+    ///
+    /// # Errors
+    /// The actor may not, or the token is revoked.
+    pub fn rotate(&self, actor: impl Into<Actor>, id: TokenId, rotation: Rotation) -> Pending<Issued> {
+        let actor = actor.into();
+        self.call("rotate", &actor.clone(), move |draft, _| operations::rotate(draft, &actor, id, &rotation))
+    }
+
+    /// Revokes a token, for good (design rules 11 and 17). It stays listable.
+    ///
+    /// When this has returned, no decision that begins on this authority says yes to it, on principals already held
+    /// too.
+    ///
+    /// # Errors
+    /// The actor may not.
+    pub fn revoke(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("revoke", &actor.clone(), move |draft, _| operations::revoke(draft, &actor, id))
+    }
+
+    /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
+    /// (rule 11).
+    ///
+    /// Up to 998 tokens go in one commit. More go in several, the token itself in the first, so that none of those left
+    /// can create another in its name; if that is interrupted, repeat it.
+    ///
+    /// # Errors
+    /// The actor may not.
+    pub fn revoke_all(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("revokeAll", &actor.clone(), move |draft, so_far| operations::revoke_all(draft, &actor, id, so_far))
+    }
+
+    /// Deletes a token. What is left is a trace that keeps its secret from being chosen again (design rules 11 and 14).
+    ///
+    /// # Errors
+    /// The actor may not.
+    pub fn delete(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("delete", &actor.clone(), move |draft, _| operations::delete(draft, &actor, id))
+    }
+
+    /// Suspends, restores or deletes an owner, and with it all its tokens (design rule 16). Deleting is final.
+    ///
+    /// # Errors
+    /// The actor is neither an Operator nor the host, or the owner was deleted.
+    pub fn set_owner(&self, actor: impl Into<Actor>, owner: UserId, standing: Standing) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("setOwner", &actor.clone(), move |draft, _| operations::set_owner(draft, &actor, owner, standing))
+    }
+
+    /// Suspends, restores or deletes an organization, and with it all its tokens (design rule 16). Deleting is final.
+    ///
+    /// # Errors
+    /// The actor is neither an Operator nor the host, or the organization was deleted.
+    pub fn set_organization(
+        &self,
+        actor: impl Into<Actor>,
+        organization: OrgId,
+        standing: Standing,
+    ) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("setOrganization", &actor.clone(), move |draft, _| {
+            operations::set_organization(draft, &actor, organization, standing)
+        })
+    }
+
+    /// Forgets the traces of tokens that were deleted by a time, so that their secrets could be chosen again, and deletes
+    /// the tokens that expired by then.
+    ///
+    /// # Errors
+    /// The actor is neither an Operator nor the host.
+    pub fn purge(&self, actor: impl Into<Actor>, by: Timestamp) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("purge", &actor.clone(), move |draft, so_far| operations::purge(draft, &actor, by, so_far))
+    }
+
+    /// Raises the format of the store's records to the newest that this version knows. Versions that do not know it
+    /// can then no longer open the store; until then, several versions can share it.
+    ///
+    /// # Errors
+    /// The actor is neither an Operator nor the host.
+    pub fn raise_format(&self, actor: impl Into<Actor>) -> Pending<Receipt> {
+        let actor = actor.into();
+        self.call("raiseFormat", &actor.clone(), move |draft, _| operations::raise_format(draft, &actor))
+    }
+
+    /// The format of the store's records; `None` before the first commit.
+    #[must_use]
+    pub fn format(&self) -> Option<u8> {
+        self.shared.index.marks().format
+    }
+
+    /// One token, if the actor may see it (design rule 12).
+    ///
+    /// # Errors
+    /// There is none, or the actor may not see it, which looks the same; or the store is being read anew.
+    pub fn get(&self, actor: impl Into<Actor>, id: TokenId) -> Result<Token, Error> {
+        let sees = self.sight(&actor.into())?;
+        let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
+        if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
+    }
+
+    /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit`, after the one that the
+    /// last page ended with ([`Page::next`]).
+    ///
+    /// # Errors
+    /// The actor is not accepted, or the store is being read anew.
+    pub fn list(
+        &self,
+        actor: impl Into<Actor>,
+        filter: &Filter,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        let acting = self.sight(&actor.into())?;
+        let mut filter = *filter;
+        if let draft::Acting::Token(token) = &acting
+            && let Some(own) = token.kind.organization()
+        {
+            // It sees no other, so another's list need not be walked.
+            if filter.organization.is_some_and(|organization| organization != own) {
+                return Ok(Page { tokens: Vec::new(), next: None });
+            }
+            filter.organization = Some(own);
+        }
+        let sees = |id: TokenId, organization: Option<OrgId>| acting.sees(id, organization);
+        Ok(self.shared.index.list(&filter, after, limit, sees)?)
+    }
+
+    /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper
+    /// that no secret needs can be removed.
+    #[must_use]
+    pub fn tokens_by_pepper(&self) -> BTreeMap<char, usize> {
+        self.shared.index.secrets_by_key(self.shared.clock.now())
+    }
+
+    /// Where an owner stands, as far as the store was followed.
+    #[must_use]
+    pub fn owner(&self, owner: UserId) -> Standing {
+        self.shared.index.owner_standing(owner)
+    }
+
+    /// Where an organization stands, as far as the store was followed.
+    #[must_use]
+    pub fn organization(&self, organization: OrgId) -> Standing {
+        self.shared.index.organization_standing(organization)
+    }
+
+    /// How far the store was followed.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.shared.index.position()
+    }
+
+    /// Waits for the calls under way, writes the last-used times, and closes the store. Dropping does the same, but
+    /// blocks.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the management thread is gone already.
+    pub fn close(mut self) -> Pending<()> {
+        let (answer, closed) = pending();
+        if let Some(queue) = self.queue.take() {
+            // Fails only when the thread is gone; the answer is then dropped, which answers.
+            _ = queue.send(Message::Close(answer));
+        }
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        closed
+    }
+
+    /// Who is asking for a list, or a token.
+    fn sight(&self, actor: &Actor) -> Result<draft::Acting, Error> {
+        self.check_open()?;
+        match Draft::new(&self.shared).acting(actor) {
+            Ok(acting) => Ok(acting),
+            Err(Stop::Fail(error)) => Err(error),
+            Err(Stop::Wait) => Err(Error::Closed),
+        }
+    }
+
+    /// That the index holds everything. What was read before this has said so was not read from half of it.
+    fn check_open(&self) -> Result<(), Error> {
+        if self.shared.index.is_open() { Ok(()) } else { Err(Error::Unavailable) }
+    }
+
+    /// Sends a call to the management thread.
+    fn call<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        actor: &Actor,
+        plan: impl FnMut(&mut Draft<'_>, usize) -> Result<Finish<T>, Stop> + Send + 'static,
+    ) -> Pending<T> {
+        let (answer, pending) = pending();
+        let call = PlannedCall::boxed(name, Some(actor), plan, answer);
+        if let Some(queue) = &self.queue {
+            // Fails only when the thread is gone; the answer is then dropped, which answers.
+            _ = queue.send(Message::Call(call));
+        }
+        pending
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        self.queue = None;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // An answer that nobody waited for is dropped on the management thread itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("position", &self.position()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! An authenticated secret, on which decisions are asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::authority::shared::Shared;
+use crate::index::Handle;
+use crate::index::catalog::Incomplete;
+use crate::model::action::{Action, AsAction};
+use crate::model::decision::{Denial, Permit, Reason};
+use crate::model::id::{OrgId, TokenId};
+use crate::model::permission_set::Reach;
+use crate::model::resource::{Resource, ResourceType};
+use crate::model::token::Token;
+
+/// An authenticated secret, on which decisions are asked.
+///
+/// It reads its token's current state at every call: a token that is revoked, changed, or whose owner is suspended is
+/// treated so from then on, on principals already held too (design rule 17). It dies with the secret that authenticated
+/// it, and when its authority is closed.
+///
+/// Cheap to clone. To keep one beyond a borrow of the authority, as in the extensions of a request, see
+/// [`into_owned`](Self::into_owned).
+#[derive(Clone)]
+pub struct Principal<'a> {
+    pub(crate) authority: Link<'a>,
+    pub(crate) handle: Handle,
+}
+
+/// The way back to the authority: mostly borrowed, so that threads need not count references together.
+#[derive(Clone)]
+pub(crate) enum Link<'a> {
+    Borrowed(&'a Arc<Shared>),
+    Owned(Arc<Shared>),
+}
+
+impl Link<'_> {
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        match self {
+            Self::Borrowed(shared) => shared,
+            Self::Owned(shared) => shared,
+        }
+    }
+}
+
+impl Principal<'_> {
+    /// May this token do `action` to `resource`, now?
+    ///
+    /// `Ok` is a witness for the operation then begun, which takes its resource from it. `action` is a marker, such as
+    /// [`Write`](crate::Write), or an [`Action`] known only at run time.
+    ///
+    /// Touches only memory, takes no lock, and reads the clock only for a token that expires.
+    ///
+    /// # Errors
+    /// It may not, and why: the text names the smallest missing permission (design rule 8).
+    #[inline]
+    pub fn authorize<A: AsAction>(&self, action: A, resource: Resource) -> Result<Permit<A>, Denial> {
+        let shared = self.authority.shared();
+        shared.index.authorize(self.handle, action.action(), &resource, &*shared.clock)?;
+        Ok(Permit::new(action, resource))
+    }
+
+    /// [`authorize`](Self::authorize) for each of many requests, in their order.
+    pub fn authorize_each<A: AsAction>(
+        &self,
+        requests: impl IntoIterator<Item = (A, Resource)>,
+    ) -> Vec<Result<Permit<A>, Denial>> {
+        requests.into_iter().map(|(action, resource)| self.authorize(action, resource)).collect()
+    }
+
+    /// Which resources of a type the token may act on now, in an organization or, with `None`, among those of the
+    /// instance itself: what a list may show.
+    ///
+    /// # Errors
+    /// The token is not accepted, and why.
+    pub fn reach(&self, actions: Action, kind: ResourceType, organization: Option<OrgId>) -> Result<Reach, Reason> {
+        Ok(self.token()?.kind().permissions().reach(actions, kind, organization))
+    }
+
+    /// Whether the token is accepted now.
+    ///
+    /// # Errors
+    /// It is not, and why.
+    #[inline]
+    pub fn check(&self) -> Result<(), Reason> {
+        let shared = self.authority.shared();
+        shared.index.check(self.handle, &*shared.clock)
+    }
+
+    /// The token itself (*whoami*): a live token may always look at itself (design rule 11).
+    ///
+    /// # Errors
+    /// The token is not accepted, and why.
+    pub fn token(&self) -> Result<Token, Reason> {
+        let index = &self.authority.shared().index;
+        let token = index.id_of_handle(self.handle).map(|id| index.token(id));
+        // After it was read: what was read then was this token's.
+        self.check()?;
+        token.transpose().map_err(|Incomplete| Reason::Unavailable)?.flatten().ok_or(Reason::Unknown)
+    }
+
+    /// The same principal, free of the borrow. It counts a reference to the authority's memory; it does not keep the
+    /// authority open.
+    #[must_use]
+    pub fn into_owned(self) -> Principal<'static> {
+        Principal { authority: Link::Owned(Arc::clone(self.authority.shared())), handle: self.handle }
+    }
+
+    /// The token's id, if it still is this secret's.
+    pub(crate) fn id(&self) -> Option<TokenId> {
+        let id = self.authority.shared().index.id_of_handle(self.handle);
+        id.filter(|_| self.check() != Err(Reason::Unknown))
+    }
+}
+
+/// The token's id, and nothing else.
+impl fmt::Debug for Principal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id() {
+            Some(id) => write!(f, "Principal({id})"),
+            None => f.write_str("Principal(unknown)"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What requests and the management thread share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, TryLockError};
+
+use crate::authority::error::AuthenticateError;
+use crate::index::{Handle, Index};
+use crate::model::decision::Reason;
+use crate::model::time::Clock;
+use crate::secret::{Format, Keyring, Presented};
+
+/// What requests and the management thread share: the index and what it takes to read a secret.
+pub(crate) struct Shared {
+    pub(crate) index: Index,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) keyring: Keyring,
+    pub(crate) format: Format,
+    pub(crate) failures: Failures,
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn authenticate(&self, secret: &[u8]) -> Result<Handle, AuthenticateError> {
+        self.find(secret).map_err(|reason| {
+            self.failures.note(reason);
+            AuthenticateError { reason }
+        })
+    }
+
+    #[inline]
+    fn find(&self, secret: &[u8]) -> Result<Handle, Reason> {
+        let under = |key| match self.keyring.digest(key, secret) {
+            Some(digest) => self.index.authenticate(&digest, key, &*self.clock),
+            None => Err(Reason::Unknown),
+        };
+        match self.format.read(secret) {
+            Presented::Ours(key) => under(key),
+            Presented::Foreign => {
+                let mut found = self.keyring.candidates().map(under);
+                found.find(|found| *found != Err(Reason::Unknown)).unwrap_or(Err(Reason::Unknown))
+            }
+            Presented::Malformed => Err(Reason::Malformed),
+        }
+    }
+}
+
+/// Secrets that were not accepted and not told yet: a few one by one, the rest as a number, so that a flood of them
+/// costs neither memory nor the log.
+#[derive(Default)]
+pub(crate) struct Failures {
+    first: Mutex<Vec<Reason>>,
+    more: AtomicU64,
+}
+
+/// How many are told one by one between two calls of [`Failures::take`].
+const TOLD: usize = 16;
+
+impl Failures {
+    #[cold]
+    fn note(&self, reason: Reason) {
+        let told = match self.first.try_lock() {
+            Ok(mut first) if first.len() < TOLD => {
+                first.push(reason);
+                true
+            }
+            // Never blocks a request: who meets another is counted.
+            Ok(_) | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
+        };
+        if !told {
+            self.more.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The reasons of the first ones, and how many more there were.
+    pub(crate) fn take(&self) -> (Vec<Reason>, u64) {
+        let first = self.first.lock().map(|mut first| std::mem::take(&mut *first)).unwrap_or_default();
+        (first, self.more.swap(0, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,93 @@
+//! Lists of tokens, page by page.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::index::Index;
+use crate::index::catalog::Incomplete;
+use crate::index::slot::Slot;
+use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::kind::KindName;
+use crate::model::time::Timestamp;
+use crate::model::token::{Creator, Status, Token};
+
+/// Which tokens to list: those that fit everything that is set. The default is all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// Of this organization.
+    pub organization: Option<OrgId>,
+    /// Of this owner.
+    pub owner: Option<UserId>,
+    /// Created by this token, directly.
+    pub creator: Option<TokenId>,
+    /// Of this kind.
+    pub kind: Option<KindName>,
+    /// With this status of their own.
+    pub status: Option<Status>,
+    /// That expire at or before this time.
+    pub expires_by: Option<Timestamp>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The tokens, by id: those with ids of ours in the order of their creation, to the
+    /// millisecond.
+    pub tokens: Vec<Token>,
+    /// Where to go on: hand it to the next call. `None` on the last page.
+    ///
+    /// A page can be short, or empty, and still not be the last: when a filter fits few tokens, a call looks at some
+    /// thousands and returns.
+    pub next: Option<TokenId>,
+}
+
+/// The most tokens that one call looks at, so that a filter that fits few cannot keep the list locked.
+const EXAMINED: usize = 10_000;
+
+impl Index {
+    /// A page of the tokens after that id which fit the filter and which `visible` lets through, by id and
+    /// organization.
+    pub(crate) fn list(
+        &self,
+        filter: &Filter,
+        after: Option<TokenId>,
+        limit: usize,
+        visible: impl Fn(TokenId, Option<OrgId>) -> bool,
+    ) -> Result<Page, Incomplete> {
+        let catalog = self.complete_catalog()?;
+        let mut page = Page { tokens: Vec::new(), next: None };
+        let order = match filter.organization {
+            None => Some(&catalog.by_id),
+            Some(organization) => {
+                catalog.organizations.find(&organization).and_then(|place| catalog.by_organization.get(&place))
+            }
+        };
+        let owner = filter.owner.map(|owner| catalog.owners.find(&owner));
+        let fits = |slot: &Slot| {
+            let facts = slot.facts(|facts| *facts);
+            let organization = catalog.organizations.value(facts.organization).copied();
+            let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(Creator::token);
+            filter.kind.is_none_or(|kind| facts.state.kind() == kind)
+                && filter.status.is_none_or(|status| facts.state.status() == status)
+                && owner.is_none_or(|owner| owner == Some(facts.owner))
+                && filter.expires_by.is_none_or(|by| facts.expires_at().is_some_and(|end| end <= by))
+                && filter.creator.is_none_or(|token| creator() == Some(token))
+                && TokenId::from_u128(slot.id()).is_some_and(|id| visible(id, organization))
+        };
+        let after = after.map(TokenId::to_u128);
+        let slots = order.into_iter().flat_map(|order| order.after(after, |slot| self.id_of(slot)));
+        let mut last = None;
+        for (examined, place) in slots.enumerate() {
+            if page.tokens.len() >= limit.max(1) || examined >= EXAMINED {
+                page.next = last;
+                break;
+            }
+            let Some(slot) = self.slots.get(place) else { continue };
+            last = TokenId::from_u128(slot.id());
+            if fits(slot) {
+                page.tokens.extend(self.token_in(&catalog, place));
+            }
+        }
+        Ok(page)
+    }
+}

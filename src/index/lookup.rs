@@ -1,0 +1,310 @@
+//! From a digest to the slot that holds it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use crate::index::segments::Segments;
+
+/// A hash table that grows a page at a time (*extendible hashing*): readers take no lock and count no references, and a
+/// writer never copies the whole.
+///
+/// What an entry says is only a hint (32 bits of the digest and the slot's number): the slot has the whole digest, and a
+/// reader compares it there. So an entry that is found is never wrong, and only a reader that finds none has to make
+/// sure that none was being moved.
+pub(crate) struct Lookup {
+    pages: Segments<Page>,
+    /// For each depth, the page of each value of that many leading bits of the hash. The last made is in use.
+    directories: [OnceLock<Box<[AtomicU32]>>; MAX_DEPTH as usize + 1],
+    depth: AtomicU32,
+    /// How often entries began or ended moving: odd while they do.
+    moves: AtomicU64,
+    /// How many pages are in use. Only the writer looks at it.
+    count: AtomicU32,
+    /// Random, so that nobody can choose secrets that crowd into a page.
+    seeds: [u64; 2],
+}
+
+/// Open addressing with linear probing.
+struct Page {
+    entries: [AtomicU64; PAGE],
+    /// Entries that are not [`FREE`], the [`DEAD`] included. Like the next, only the writer looks at it.
+    filled: AtomicU32,
+    /// How many leading bits of the hash all digests here share.
+    depth: AtomicU32,
+}
+
+const PAGE: usize = 256;
+/// A page that has so many entries is split, or swept.
+const FULL: u32 = 208;
+/// Random digests need about 25 for a thousand million tokens.
+const MAX_DEPTH: u32 = 31;
+const FREE: u64 = 0;
+/// Removed, but not the end of a search.
+const DEAD: u64 = u64::MAX;
+
+/// A digest as four words.
+pub(crate) type Words = [u64; 4];
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { entries: [const { AtomicU64::new(FREE) }; PAGE], filled: AtomicU32::new(0), depth: AtomicU32::new(0) }
+    }
+}
+
+/// The entry: 32 bits of the digest above the slot's number plus one, so that it is neither free nor dead.
+const fn entry_of(digest: &Words, slot: u32) -> u64 {
+    (tag_of(digest) << 32) | (slot as u64 + 1)
+}
+
+const fn tag_of(digest: &Words) -> u64 {
+    digest[2] >> 32
+}
+
+const fn slot_of(entry: u64) -> u32 {
+    #[allow(clippy::cast_possible_truncation)] // The lower half.
+    let number = entry as u32;
+    number.wrapping_sub(1)
+}
+
+/// The first `depth` bits of a hash.
+const fn leading(hash: u64, depth: u32) -> usize {
+    #[allow(clippy::cast_possible_truncation)] // At most 31 bits.
+    let bits = (hash >> 32 >> (32 - depth)) as usize;
+    bits
+}
+
+impl Page {
+    /// What `take` makes of an entry, of those from where the hash belongs to the first free one: the first that is
+    /// something.
+    #[inline]
+    fn probe<R>(&self, hash: u64, mut take: impl FnMut(&AtomicU64, u64) -> Option<R>) -> Option<R> {
+        #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
+        let start = hash as usize;
+        for step in 0..PAGE {
+            let entry = self.entries.get(start.wrapping_add(step) % PAGE)?;
+            let value = entry.load(Ordering::Acquire);
+            if let Some(found) = take(entry, value) {
+                return Some(found);
+            }
+            if value == FREE {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Writes an entry into the first free place.
+    fn put(&self, hash: u64, entry: u64) {
+        let written = self.probe(hash, |place, found| (found == FREE).then(|| place.store(entry, Ordering::Release)));
+        if written.is_some() {
+            self.filled.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes all entries out.
+    fn drain(&self) -> Vec<u64> {
+        self.filled.store(0, Ordering::Relaxed);
+        let entries = self.entries.iter().map(|entry| entry.swap(FREE, Ordering::AcqRel));
+        entries.filter(|entry| *entry != FREE && *entry != DEAD).collect()
+    }
+}
+
+impl Lookup {
+    pub(crate) fn new() -> Self {
+        let seeds = [0, 1].map(|n: u64| RandomState::new().hash_one(n));
+        let lookup = Self {
+            pages: Segments::new(),
+            directories: [const { OnceLock::new() }; MAX_DEPTH as usize + 1],
+            depth: AtomicU32::new(0),
+            moves: AtomicU64::new(0),
+            count: AtomicU32::new(1),
+            seeds,
+        };
+        lookup.pages.grow(0);
+        lookup.directory(0);
+        lookup
+    }
+
+    #[inline]
+    fn hash(&self, digest: &Words) -> u64 {
+        let wide = u128::from(digest[0] ^ self.seeds[0]) * u128::from(digest[1] ^ self.seeds[1]);
+        #[allow(clippy::cast_possible_truncation)] // Both halves are kept.
+        let hash = (wide as u64) ^ ((wide >> 64) as u64);
+        hash
+    }
+
+    /// The directory of that depth, made if need be: of pages zero.
+    fn directory(&self, depth: u32) -> &[AtomicU32] {
+        let made = || (0..1_usize << depth).map(|_| AtomicU32::new(0)).collect();
+        self.directories.get(depth as usize).map_or(&[], |directory| directory.get_or_init(made))
+    }
+
+    #[inline]
+    fn page(&self, hash: u64) -> Option<&Page> {
+        let depth = self.depth.load(Ordering::Acquire);
+        let number = self.directories.get(depth as usize)?.get()?.get(leading(hash, depth))?;
+        self.pages.get(number.load(Ordering::Acquire))
+    }
+
+    /// The first slot that may hold the digest and that `accept` takes.
+    #[inline]
+    pub(crate) fn find<R>(&self, digest: &Words, mut accept: impl FnMut(u32) -> Option<R>) -> Option<R> {
+        let (hash, tag) = (self.hash(digest), tag_of(digest));
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let found = self.page(hash)?.probe(hash, |_, entry| {
+                if entry >> 32 == tag && entry != FREE && entry != DEAD { accept(slot_of(entry)) } else { None }
+            });
+            if found.is_some() {
+                return found;
+            }
+            fence(Ordering::Acquire);
+            if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Adds a slot. `digest_in` tells the digest of a slot that is already here, for when its page is full.
+    pub(crate) fn insert(&self, digest: &Words, slot: u32, digest_in: impl Fn(u32) -> Words) {
+        let hash = self.hash(digest);
+        while let Some(page) = self.page(hash) {
+            // A page that cannot be split is filled to the brim; random hashes never come to that.
+            if page.filled.load(Ordering::Relaxed) < FULL || page.depth.load(Ordering::Relaxed) == MAX_DEPTH {
+                return page.put(hash, entry_of(digest, slot));
+            }
+            self.moves.fetch_add(1, Ordering::AcqRel);
+            self.make_room(hash, page, &digest_in);
+            self.moves.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Sweeps a full page, or splits it in two.
+    fn make_room(&self, hash: u64, page: &Page, digest_in: impl Fn(u32) -> Words) {
+        let mut kept = Vec::with_capacity(PAGE);
+        for entry in page.drain() {
+            // The slot's digest may have changed since; its entry under the old one is about to be removed.
+            let digest = digest_in(slot_of(entry));
+            if entry_of(&digest, slot_of(entry)) == entry {
+                kept.push((self.hash(&digest), entry));
+            }
+        }
+        let depth = page.depth.load(Ordering::Relaxed);
+        if kept.len() * 2 < FULL as usize {
+            return kept.into_iter().for_each(|(hash, entry)| page.put(hash, entry));
+        }
+        if depth == self.depth.load(Ordering::Relaxed) {
+            self.double(depth);
+        }
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let Some(other) = self.pages.grow(number) else { return };
+        page.depth.store(depth + 1, Ordering::Relaxed);
+        other.depth.store(depth + 1, Ordering::Relaxed);
+        for (hash, entry) in kept {
+            if leading(hash, depth + 1).is_multiple_of(2) { page.put(hash, entry) } else { other.put(hash, entry) }
+        }
+        // The upper half of the places that led to the old page lead to the new one.
+        let whole = self.depth.load(Ordering::Relaxed);
+        let width = 1_usize << (whole - depth - 1);
+        let first = (leading(hash, depth) * 2 + 1) * width;
+        for place in self.directory(whole).iter().skip(first).take(width) {
+            place.store(number, Ordering::Release);
+        }
+    }
+
+    /// Twice the directory: each page has two places in it.
+    fn double(&self, depth: u32) {
+        let pairs = self.directory(depth + 1).chunks_exact(2);
+        for (pair, page) in pairs.zip(self.directory(depth)) {
+            let number = page.load(Ordering::Relaxed);
+            for place in pair {
+                place.store(number, Ordering::Relaxed);
+            }
+        }
+        self.depth.store(depth + 1, Ordering::Release);
+    }
+
+    /// Removes a slot's entry under that digest.
+    pub(crate) fn remove(&self, digest: &Words, slot: u32) {
+        let (hash, wanted) = (self.hash(digest), entry_of(digest, slot));
+        if let Some(page) = self.page(hash) {
+            _ = page.probe(hash, |place, found| (found == wanted).then(|| place.store(DEAD, Ordering::Release)));
+        }
+    }
+
+    /// Removes everything.
+    pub(crate) fn clear(&self) {
+        for page in (0..self.count.load(Ordering::Relaxed)).filter_map(|number| self.pages.get(number)) {
+            page.drain();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn digest(n: u32) -> Words {
+        let mix = |k: u64| (u64::from(n) + 1).wrapping_mul(k).rotate_left(29).wrapping_mul(k);
+        [mix(0x9e37_79b9_7f4a_7c15), mix(0xd1b5_4a32_d192_ed03), mix(0x8bb8_4b93_962e_acc9), u64::from(n)]
+    }
+
+    fn finds(lookup: &Lookup, n: u32) -> bool {
+        lookup.find(&digest(n), |slot| (slot == n).then_some(())).is_some()
+    }
+
+    #[test]
+    fn it_finds_what_a_hash_set_finds() {
+        let lookup = Lookup::new();
+        let mut model = HashSet::new();
+        for step in 0..60_000u32 {
+            let n = step.wrapping_mul(7919) % 20_000;
+            if model.insert(n) {
+                lookup.insert(&digest(n), n, digest);
+            } else {
+                lookup.remove(&digest(n), n);
+                model.remove(&n);
+            }
+            let probe = step % 20_000;
+            assert_eq!(finds(&lookup, probe), model.contains(&probe), "step {step}");
+        }
+        for n in 0..20_000 {
+            assert_eq!(finds(&lookup, n), model.contains(&n));
+        }
+        lookup.clear();
+        assert!((0..20_000).all(|n| !finds(&lookup, n)));
+        lookup.insert(&digest(1), 1, digest);
+        assert!(finds(&lookup, 1));
+    }
+
+    #[test]
+    fn a_page_of_removed_entries_is_swept_not_split() {
+        let lookup = Lookup::new();
+        for n in 0..100_000 {
+            lookup.insert(&digest(n), n, digest);
+            lookup.remove(&digest(n), n);
+        }
+        assert_eq!(lookup.count.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_reader_finds_what_is_there_while_pages_split() {
+        let lookup = Lookup::new();
+        (0..100).for_each(|n| lookup.insert(&digest(n), n, digest));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    (0..100).for_each(|n| assert!(finds(&lookup, n), "{n}"));
+                }
+            });
+            (100..200_000).for_each(|n| lookup.insert(&digest(n), n, digest));
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}

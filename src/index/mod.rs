@@ -1,0 +1,341 @@
+//! The tokens in memory: what `authenticate` and `authorize` read.
+//!
+//! Readers take no lock. One thread, the authority's management thread, writes; what readers see of a token changes
+//! all at once.
+
+pub(crate) mod catalog;
+pub(crate) mod list;
+mod lookup;
+mod order;
+mod segments;
+mod slot;
+mod write;
+
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+
+use crate::index::catalog::Catalog;
+use crate::index::lookup::{Lookup, Words};
+use crate::index::segments::Segments;
+use crate::index::slot::{Facts, Slot, State};
+use crate::model::action::Action;
+use crate::model::decision::{Denial, Reason, judge};
+use crate::model::id::{OrgId, TokenId};
+use crate::model::permission_set::PermissionSet;
+use crate::model::resource::{Resource, ResourceType};
+use crate::model::time::{Clock, Timestamp};
+use crate::model::token::Standing;
+use crate::secret::Digest;
+
+/// Every token, laid out for the check.
+pub(crate) struct Index {
+    slots: Segments<Slot>,
+    lookup: Lookup,
+    /// The permissions of tokens that have more than one bucket, or a custom set.
+    sets: Segments<ArcSwapOption<PermissionSet>>,
+    owners: Segments<Subject>,
+    organizations: Segments<Subject>,
+    /// A bit for each slot that was used since the last [`take_used`](Self::take_used).
+    used: Segments<AtomicU64>,
+    /// About the current time, in seconds since 1970, for last use.
+    seconds: AtomicU32,
+    /// Whether the index may be asked. It may not while it is read anew, nor after its authority closed.
+    open: AtomicBool,
+    /// Everything else. Only the management plane locks it.
+    catalog: RwLock<Catalog>,
+}
+
+/// An owner or an organization, as far as the check needs it.
+#[derive(Default)]
+struct Subject {
+    id: [AtomicU64; 2],
+    standing: AtomicU8,
+}
+
+impl Subject {
+    #[inline]
+    fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Acquire) {
+            0 => Standing::Active,
+            1 => Standing::Suspended,
+            _ => Standing::Deleted,
+        }
+    }
+
+    #[inline]
+    fn is(&self, id: u128) -> bool {
+        let [low, high] = self.id.each_ref().map(|half| half.load(Ordering::Acquire));
+        (u128::from(high) << 64 | u128::from(low)) == id
+    }
+
+    fn set_standing(&self, standing: Standing) {
+        self.standing.store(standing as u8, Ordering::Release);
+    }
+
+    fn set_id(&self, id: u128) {
+        let [low, high] = halves(id);
+        self.id[0].store(low, Ordering::Release);
+        self.id[1].store(high, Ordering::Release);
+    }
+}
+
+#[inline]
+fn halves(id: u128) -> [u64; 2] {
+    #[allow(clippy::cast_possible_truncation)] // Both halves are kept.
+    let halves = [id as u64, (id >> 64) as u64];
+    halves
+}
+
+#[inline]
+fn words(digest: &Digest) -> Words {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(digest.bytes().as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// One secret of one token: what a principal is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handle(
+    /// The slot above the serial: in one word, which a call returns in a register.
+    u64,
+);
+
+impl Handle {
+    #[inline]
+    const fn new(slot: u32, serial: u32) -> Self {
+        Self((slot as u64) << 32 | serial as u64)
+    }
+
+    #[inline]
+    const fn slot(self) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // The upper half.
+        let slot = (self.0 >> 32) as u32;
+        slot
+    }
+
+    #[inline]
+    const fn serial(self) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // The lower half.
+        let serial = self.0 as u32;
+        serial
+    }
+}
+
+/// Whether a slot's token may be asked about through a handle, and what the slot says.
+type Found<T> = Result<T, Reason>;
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Segments::new(),
+            lookup: Lookup::new(),
+            sets: Segments::new(),
+            owners: Segments::new(),
+            organizations: Segments::new(),
+            used: Segments::new(),
+            seconds: AtomicU32::new(0),
+            open: AtomicBool::new(false),
+            catalog: RwLock::default(),
+        }
+    }
+
+    /// Whether the index may be asked.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
+    }
+
+    pub(crate) fn set_time(&self, now: Timestamp) {
+        let seconds = u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX);
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// The token whose secret has this digest, if it is accepted now.
+    #[inline]
+    pub(crate) fn authenticate(&self, digest: &Digest, key: u8, clock: &dyn Clock) -> Found<Handle> {
+        if !self.is_open() {
+            return Err(Reason::Unavailable);
+        }
+        let digest = words(digest);
+        let found = self.lookup.find(&digest, |place| {
+            let slot = self.slots.get(place)?;
+            slot.facts_of(&digest, key, |facts| {
+                if facts.state.contains(State::OVERLAPPING) {
+                    return self.authenticate_overlap(facts, clock);
+                }
+                self.check_live(facts, clock)?;
+                Ok((Handle::new(place, facts.serial), slot.used.load(Ordering::Relaxed)))
+            })
+        });
+        let (handle, used) = found.ok_or(Reason::Unknown)??;
+        if used < self.seconds.load(Ordering::Relaxed) {
+            self.mark_used(handle.slot());
+        }
+        Ok(handle)
+    }
+
+    /// The token that a former secret is still accepted for.
+    #[cold]
+    fn authenticate_overlap(&self, former: &Facts, clock: &dyn Clock) -> Found<(Handle, u32)> {
+        let [Ok(slot), Ok(serial)] = former.target.map(u32::try_from) else { return Err(Reason::Unknown) };
+        let handle = Handle::new(slot, serial);
+        self.check(handle, clock)?;
+        Ok((handle, 0))
+    }
+
+    /// Whether the handle's token is accepted now.
+    #[inline]
+    pub(crate) fn check(&self, handle: Handle, clock: &dyn Clock) -> Found<()> {
+        self.with_live(handle, clock, |_, _| ())
+    }
+
+    /// The decision: whether the handle's token may do this now.
+    #[inline]
+    pub(crate) fn authorize(
+        &self,
+        handle: Handle,
+        actions: Action,
+        resource: &Resource,
+        clock: &dyn Clock,
+    ) -> Result<(), Denial> {
+        match self.with_live(handle, clock, |facts, organization| self.granted(facts, organization, resource)) {
+            Ok(granted) => judge(actions, granted, resource),
+            Err(reason) => Err(Denial { reason, actions, resource: *resource }),
+        }
+    }
+
+    /// What `read` makes of the facts about a token that is accepted now.
+    #[inline]
+    fn with_live<R>(
+        &self,
+        handle: Handle,
+        clock: &dyn Clock,
+        read: impl Fn(&Facts, Option<&Subject>) -> R,
+    ) -> Found<R> {
+        if !self.is_open() {
+            return Err(Reason::Unavailable);
+        }
+        let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;
+        slot.facts(|facts| {
+            if !facts.state.contains(State::TOKEN) {
+                return Err(Reason::Unknown);
+            }
+            if facts.serial != handle.serial() {
+                self.check_overlap(handle, facts, clock)?;
+            }
+            let organization = self.check_live(facts, clock)?;
+            Ok(read(facts, organization))
+        })
+    }
+
+    /// The organization of a token that is accepted now, if it has one.
+    #[inline]
+    fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<Option<&Subject>> {
+        let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
+        let owner = standing(self.owners.get(facts.owner));
+        let (subject, organization) = if facts.organization == 0 {
+            (None, Standing::Active)
+        } else {
+            let subject = self.organizations.get(facts.organization);
+            (subject, standing(subject))
+        };
+        facts.liveness(owner, organization).check(|| clock.now())?;
+        Ok(subject)
+    }
+
+    /// Whether a secret that the token no longer has is still accepted beside the new one (design rule 15).
+    #[cold]
+    fn check_overlap(&self, handle: Handle, facts: &Facts, clock: &dyn Clock) -> Found<()> {
+        let overlap = if facts.state.contains(State::OVERLAPPED) { self.slots.get(facts.overlap) } else { None };
+        let accepted = overlap.is_some_and(|overlap| {
+            overlap.facts(|former| {
+                former.state.contains(State::OVERLAPPING)
+                    && former.target == [u64::from(handle.slot()), u64::from(handle.serial())]
+                    && former.expires_at().is_some_and(|end| clock.now() < end)
+            })
+        });
+        if accepted { Ok(()) } else { Err(Reason::Unknown) }
+    }
+
+    /// What a token has on a resource. The same as its kind's permissions say, without building them.
+    #[inline]
+    fn granted(&self, facts: &Facts, organization: Option<&Subject>, resource: &Resource) -> Action {
+        if facts.state.contains(State::OPERATOR) {
+            return Action::READ_WRITE;
+        }
+        if facts.state.contains(State::SET) {
+            let set = u32::try_from(facts.target[0]).ok().and_then(|place| self.sets.get(place));
+            return set.and_then(|set| set.load().as_ref().map(|set| set.granted(resource))).unwrap_or_default();
+        }
+        let own = resource.org().map_or(0, OrgId::to_u128);
+        let inside = own != 0 && organization.is_some_and(|subject| subject.is(own));
+        let bucket = || {
+            let [low, high] = facts.target;
+            resource.kind() == ResourceType::BUCKETS
+                && resource.id().is_some_and(|id| id.to_u128() == (u128::from(high) << 64 | u128::from(low)))
+        };
+        if !inside {
+            Action::empty()
+        } else if facts.state.contains(State::ALL_ACCESS) {
+            Action::READ_WRITE
+        } else if bucket() {
+            facts.state.actions()
+        } else {
+            Action::empty()
+        }
+    }
+
+    /// Remembers that a token was used about now.
+    fn mark_used(&self, place: u32) {
+        let Some(slot) = self.slots.get(place) else { return };
+        slot.used.store(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Some(bits) = self.used.get(place / 64) {
+            let bit = 1 << (place % 64);
+            if bits.load(Ordering::Relaxed) & bit == 0 {
+                bits.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The tokens that were used since this was last asked, and when.
+    pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
+        let mut used = Vec::new();
+        for group in 0..self.read_catalog().places().div_ceil(64) {
+            let mut bits = self.used.get(group).map_or(0, |bits| bits.swap(0, Ordering::Relaxed));
+            while bits != 0 {
+                let place = group * 64 + bits.trailing_zeros();
+                bits &= bits - 1;
+                let token =
+                    self.slots.get(place).and_then(|slot| Some((TokenId::from_u128(slot.id())?, last_used(slot)?)));
+                used.extend(token);
+            }
+        }
+        used
+    }
+
+    /// Has these taken again: the store did not take them.
+    pub(crate) fn return_used(&self, used: &[(TokenId, Timestamp)]) {
+        let catalog = self.read_catalog();
+        for (id, _) in used {
+            let place = catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot));
+            if let Some((place, bits)) = place.and_then(|place| Some((place, self.used.get(place / 64)?))) {
+                bits.fetch_or(1 << (place % 64), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn last_used(slot: &Slot) -> Option<Timestamp> {
+    match slot.used.load(Ordering::Relaxed) {
+        0 => None,
+        seconds => Some(Timestamp::from_micros(u64::from(seconds) * 1_000_000)),
+    }
+}

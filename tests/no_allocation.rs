@@ -1,0 +1,47 @@
+//! The decision allocates nothing, allow or deny, however many permissions there are.
+//!
+//! A binary of its own, since it replaces the allocator.
+#![allow(clippy::unwrap_used)]
+
+use allocation_counter::measure;
+use portcullis::{
+    Action, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, Standing, Status, Timestamp, TokenKind, decide,
+};
+
+#[test]
+fn the_decision_allocates_nothing() {
+    let org = OrgId::try_from(1).unwrap();
+    let bucket = |n: u64| Resource::bucket(org, ResourceId::try_from(n).unwrap());
+    let mut kinds = vec![TokenKind::operator(), TokenKind::all_access(org)];
+    for count in [1, 2, 3, 8, 50, 1_000, 10_000] {
+        let ids = (1..=count).map(|n| (ResourceId::try_from(n).unwrap(), Action::READ_WRITE));
+        kinds.push(TokenKind::read_write(org, ids).unwrap());
+        let patterns = (1..=count).map(|n| match n % 3 {
+            0 => Pattern::new(None, Some(org), Some(ResourceId::try_from(n).unwrap())).unwrap(),
+            _ => Pattern::from(bucket(n)),
+        });
+        kinds.push(TokenKind::custom(Some(org), patterns.map(Permission::read).collect()).unwrap());
+    }
+    let live = Liveness {
+        status: Status::Active,
+        expires_at: Some(Timestamp::MAX),
+        owner: Standing::Active,
+        organization: Standing::Active,
+    };
+
+    assert_eq!(measure(|| drop(vec![0_u8; 1])).count_total, 1, "the counter counts");
+
+    let mut allowed = 0;
+    let decisions = || {
+        for kind in &kinds {
+            for resource in [bucket(1), bucket(9_999), bucket(10_001), Resource::buckets(org), Resource::INSTANCE] {
+                for actions in [Action::READ, Action::READ_WRITE, Action::empty(), Action::from_bits_retain(8)] {
+                    allowed += usize::from(decide(kind, &live, actions, &resource, Timestamp::EPOCH).is_ok());
+                    allowed += usize::from(decide(kind, &live, actions, &resource, Timestamp::MAX).is_ok());
+                }
+            }
+        }
+    };
+    assert_eq!(measure(decisions).count_total, 0);
+    assert_eq!(allowed, 10 + 8 + 7 * 2 + 7 + 2 + 1);
+}

@@ -1,0 +1,278 @@
+//! Properties of sets of permissions, each against lists and linear scans.
+#![allow(clippy::unwrap_used)]
+
+mod naive;
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use naive::World;
+use portcullis::{
+    Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
+
+/// Few values a field, so that permissions cover and meet each other often.
+fn world() -> World {
+    World::new(3, 6, &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE])
+}
+
+/// The resources of the world, and of each type, organization and id one that no permission can name.
+fn resources() -> Vec<Resource> {
+    World::new(
+        4,
+        7,
+        &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE, resource_type!("unheard-of")],
+    )
+    .resources()
+}
+
+fn permission() -> impl Strategy<Value = Permission> {
+    (select(world().patterns()), any::<bool>())
+        .prop_map(|(pattern, read)| if read { Permission::read(pattern) } else { Permission::write(pattern) })
+}
+
+fn permissions() -> impl Strategy<Value = Vec<Permission>> {
+    // Short lists are scanned, longer ones looked up.
+    prop_oneof![prop::collection::vec(permission(), 0..4), prop::collection::vec(permission(), 0..40)]
+}
+
+fn set(permissions: &[Permission]) -> PermissionSet {
+    permissions.iter().copied().collect()
+}
+
+/// Whether `general` matches whatever `special` does: it matches the request that sets just the same fields, of a type
+/// that nobody named where `special` takes any.
+fn covers_pattern(general: &Pattern, special: &Pattern) -> bool {
+    fn field<T: PartialEq + Copy>(general: Option<T>, special: Option<T>) -> bool {
+        general.is_none() || general == special
+    }
+    field(general.kind(), special.kind()) && field(general.org(), special.org()) && field(general.id(), special.id())
+}
+
+/// Whether every permission of `fewer` is covered by one of `more`.
+fn covers(more: &[Permission], fewer: &[Permission]) -> bool {
+    fewer.iter().all(|special| {
+        more.iter().any(|general| {
+            general.action() == special.action() && covers_pattern(&general.pattern(), &special.pattern())
+        })
+    })
+}
+
+/// The permissions that no other of the list covers.
+fn minimal(permissions: &[Permission]) -> BTreeSet<Permission> {
+    let distinct: BTreeSet<_> = permissions.iter().copied().collect();
+    let needed = |each: &&Permission| distinct.iter().all(|other| other == *each || !covers(&[*other], &[**each]));
+    distinct.iter().filter(needed).copied().collect()
+}
+
+fn hash_of(set: &PermissionSet) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(set)
+}
+
+/// Asserts that the set is in canonical form: like the one that its own permissions make, down to the hash.
+fn assert_canonical(set: &PermissionSet) -> Result<(), TestCaseError> {
+    let again: PermissionSet = set.iter().collect();
+    prop_assert_eq!(set, &again);
+    prop_assert_eq!(hash_of(set), hash_of(&again));
+    prop_assert_eq!(minimal(&set.iter().collect::<Vec<_>>()).len(), set.iter().count());
+    prop_assert!(set.patterns().map(|(pattern, _)| pattern).is_sorted());
+    prop_assert!(set.patterns().all(|(_, actions)| ACTIONS.contains(&actions)));
+    prop_assert_eq!(set.patterns().count(), set.len());
+    prop_assert_eq!(set.is_empty(), set.iter().next().is_none());
+    Ok(())
+}
+
+/// A universe for `naive::allows`: every request with known actions.
+fn requests() -> impl Iterator<Item = (Action, Resource)> {
+    resources().into_iter().flat_map(|resource| ACTIONS.into_iter().map(move |actions| (actions, resource)))
+}
+
+proptest! {
+    #[test]
+    fn a_set_allows_what_a_scan_of_its_permissions_does(list in permissions()) {
+        let set = set(&list);
+        for resource in resources() {
+            for actions in (0..=u8::MAX).map(Action::from_bits_retain) {
+                prop_assert_eq!(
+                    set.allows(actions, &resource),
+                    naive::allows(&list, actions, &resource),
+                    "{:?} on {}", actions, resource
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn canonical_form_keeps_exactly_what_no_other_covers(list in permissions()) {
+        let set = set(&list);
+        assert_canonical(&set)?;
+        prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), minimal(&list));
+    }
+
+    #[test]
+    fn order_duplicates_and_covered_permissions_make_no_difference(
+        (list, shuffled) in permissions().prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle())),
+        again in any::<prop::sample::Index>(),
+        special in permission(),
+    ) {
+        let plain = set(&list);
+        let mut other = shuffled;
+        if !list.is_empty() {
+            other.push(*again.get(&list));
+        }
+        if covers(&list, &[special]) {
+            other.push(special);
+        }
+        let other = set(&other);
+        prop_assert_eq!(&plain, &other);
+        prop_assert_eq!(hash_of(&plain), hash_of(&other));
+        prop_assert_eq!(plain.to_string(), other.to_string());
+    }
+
+    #[test]
+    fn sets_are_equal_exactly_when_they_allow_the_same(one in permissions(), other in permissions()) {
+        let same = requests().all(|(actions, resource)| {
+            naive::allows(&one, actions, &resource) == naive::allows(&other, actions, &resource)
+        });
+        prop_assert_eq!(set(&one) == set(&other), same);
+    }
+
+    #[test]
+    fn covers_agrees_with_matching(one in permissions(), other in permissions()) {
+        let every_request = requests().all(|(actions, resource)| {
+            !naive::allows(&other, actions, &resource) || naive::allows(&one, actions, &resource)
+        });
+        prop_assert_eq!(set(&one).covers(&set(&other)), every_request);
+        prop_assert_eq!(covers(&one, &other), every_request);
+    }
+
+    #[test]
+    fn covers_is_a_partial_order(a in permissions(), b in permissions(), c in permissions()) {
+        let (a, b, c) = (set(&a), set(&b), set(&c));
+        prop_assert!(a.covers(&a));
+        prop_assert!(a.covers(&PermissionSet::empty()));
+        prop_assert_eq!(a.covers(&b) && b.covers(&a), a == b);
+        // Unrelated sets say little about transitivity; these are related.
+        let (ab, abc) = (a.union(&b), a.union(&b).union(&c));
+        prop_assert!(abc.covers(&ab) && ab.covers(&a) && abc.covers(&a));
+        prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
+    }
+
+    #[test]
+    fn union_allows_what_the_lists_together_do(one in permissions(), other in permissions()) {
+        let union = set(&one).union(&set(&other));
+        assert_canonical(&union)?;
+        prop_assert_eq!(&union, &set(&[one, other].concat()));
+    }
+
+    #[test]
+    fn intersection_allows_what_both_do(one in permissions(), other in permissions()) {
+        let intersection = set(&one).intersection(&set(&other));
+        assert_canonical(&intersection)?;
+        for (actions, resource) in requests() {
+            prop_assert_eq!(
+                intersection.allows(actions, &resource),
+                naive::allows(&one, actions, &resource) && naive::allows(&other, actions, &resource),
+                "{:?} on {}", actions, resource
+            );
+        }
+    }
+
+    #[test]
+    fn union_and_intersection_are_a_lattice(a in permissions(), b in permissions(), c in permissions()) {
+        let (a, b, c) = (set(&a), set(&b), set(&c));
+        let empty = PermissionSet::empty();
+        prop_assert_eq!(a.union(&b), b.union(&a));
+        prop_assert_eq!(a.intersection(&b), b.intersection(&a));
+        prop_assert_eq!(a.union(&b).union(&c), a.union(&b.union(&c)));
+        prop_assert_eq!(a.intersection(&b).intersection(&c), a.intersection(&b.intersection(&c)));
+        prop_assert_eq!(a.union(&a), a.clone());
+        prop_assert_eq!(a.intersection(&a), a.clone());
+        prop_assert_eq!(a.union(&empty), a.clone());
+        prop_assert_eq!(a.intersection(&empty), empty);
+        prop_assert_eq!(a.union(&a.intersection(&b)), a.clone());
+        prop_assert_eq!(a.intersection(&a.union(&b)), a.clone());
+        prop_assert_eq!(
+            a.intersection(&b.union(&c)),
+            a.intersection(&b).union(&a.intersection(&c))
+        );
+        prop_assert_eq!(a.covers(&b), a.union(&b) == a);
+        prop_assert_eq!(a.covers(&b), a.intersection(&b) == b);
+    }
+
+    #[test]
+    fn not_covered_by_keeps_each_uncovered_permission_whole(one in permissions(), other in permissions()) {
+        let rest = set(&one).not_covered_by(&set(&other));
+        assert_canonical(&rest)?;
+        let uncovered: BTreeSet<_> =
+            minimal(&one).into_iter().filter(|each| !covers(&other, &[*each])).collect();
+        prop_assert_eq!(rest.iter().collect::<BTreeSet<_>>(), uncovered);
+        prop_assert_eq!(rest.is_empty(), set(&other).covers(&set(&one)));
+        prop_assert!(rest.union(&set(&other)).covers(&set(&one)));
+        prop_assert!(set(&one).covers(&rest));
+    }
+
+    #[test]
+    fn reach_agrees_with_allows_id_by_id(list in permissions()) {
+        let set = set(&list);
+        for whole in resources().into_iter().filter(|resource| resource.id().is_none()) {
+            for actions in [0, 1, 2, 3, 4, 0x81].map(Action::from_bits_retain) {
+                let reach = set.reach(actions, whole.kind(), whole.org());
+                prop_assert_eq!(reach == Reach::All, naive::allows(&list, actions, &whole));
+                let ids = (1..=7).map(|id| ResourceId::try_from(id).unwrap());
+                let allowed: Vec<_> = ids.filter(|id| naive::allows(&list, actions, &whole.with_id(*id))).collect();
+                match reach {
+                    Reach::All => prop_assert_eq!(allowed.len(), 7),
+                    Reach::Only(ids) => {
+                        prop_assert!(!ids.is_empty());
+                        prop_assert_eq!(ids, allowed);
+                    }
+                    Reach::None => prop_assert_eq!(allowed, vec![]),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_serialized_forms_give_the_same_set_back(list in permissions()) {
+        let set = set(&list);
+        let json = serde_json::to_string(&set).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<PermissionSet>(&json).unwrap(), &set);
+        let bytes = postcard::to_allocvec(&set).unwrap();
+        prop_assert_eq!(&postcard::from_bytes::<PermissionSet>(&bytes).unwrap(), &set);
+        let texts: Vec<Permission> = set.iter().map(|each| each.to_string().parse().unwrap()).collect();
+        prop_assert_eq!(texts.into_iter().collect::<PermissionSet>(), set);
+    }
+}
+
+#[test]
+fn no_resource_of_the_instance_is_reached_in_an_organization() {
+    let org = OrgId::try_from(1).unwrap();
+    let all = PermissionSet::from_iter([Permission::read(Pattern::all_of(org)), Permission::read(Pattern::ANY)]);
+    assert_eq!(all.reach(Action::READ, ResourceType::INSTANCE, Some(org)), Reach::None);
+    assert_eq!(all.reach(Action::READ, ResourceType::INSTANCE, None), Reach::All);
+}
+
+#[test]
+fn large_sets_find_each_of_their_permissions_and_no_other() {
+    let org = OrgId::try_from(1).unwrap();
+    // Ids that differ in their lowest bits, in their highest bits, and at random.
+    let spreads: [fn(u128) -> u128; 3] =
+        [|n| n, |n| n << 112, |n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)];
+    for spread in spreads {
+        let bucket = |n: u128| {
+            let id = ResourceId::try_from(uuid::Uuid::from_u128(spread(n))).unwrap();
+            Resource::bucket(org, id)
+        };
+        let even: PermissionSet = (1..=10_000).map(|n| Permission::read(bucket(2 * n))).collect();
+        assert_eq!(even.len(), 10_000);
+        for n in 2..=20_001 {
+            assert_eq!(even.allows(Action::READ, &bucket(n)), n % 2 == 0, "{n}");
+            assert!(!even.allows(Action::WRITE, &bucket(n)), "{n}");
+        }
+    }
+}

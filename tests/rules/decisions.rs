@@ -1,0 +1,369 @@
+//! Rules 1 to 8: decisions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portcullis::{
+    Action, Authority, Changes, ChangesError, CommitError, CommitId, KindError, Liveness, MemoryStore, NewToken,
+    Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason, Record, Resource, ResourceType,
+    Standing, Status, StoreError, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
+};
+
+use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
+
+const INVENTED: ResourceType = resource_type!("invented");
+
+/// Resources of every shape, in two organizations and outside of them.
+fn resources() -> Vec<Resource> {
+    let mut resources = vec![
+        Resource::INSTANCE,
+        Resource::INSTANCE.with_id(bucket(1)),
+        Resource::organization(org(1)),
+        Resource::organization(org(2)),
+    ];
+    for kind in [ResourceType::BUCKETS, ResourceType::AUTHORIZATIONS, ResourceType::ORGS, INVENTED] {
+        let places =
+            [Some(Resource::global(kind)), Resource::within(org(1), kind).ok(), Resource::within(org(2), kind).ok()];
+        for whole in places.into_iter().flatten() {
+            resources.extend([whole, whole.with_id(bucket(1)), whole.with_id(bucket(2))]);
+        }
+    }
+    resources
+}
+
+/// A token of every kind in the first organization, with one bucket and with several, with few permissions and many.
+fn kinds() -> Vec<TokenKind> {
+    let many = (1..40).map(|number| (bucket(number), Action::READ));
+    let custom = |permissions: &[&str]| TokenKind::custom(Some(org(1)), set(permissions)).unwrap();
+    vec![
+        TokenKind::operator(),
+        TokenKind::all_access(org(1)),
+        TokenKind::read_write(org(1), [(bucket(1), Action::READ)]).unwrap(),
+        TokenKind::read_write(org(1), [(bucket(1), Action::READ_WRITE)]).unwrap(),
+        TokenKind::read_write(org(1), [(bucket(1), Action::READ), (bucket(2), Action::WRITE)]).unwrap(),
+        TokenKind::read_write(org(1), many).unwrap(),
+        custom(&["read:orgs/O/buckets"]),
+        custom(&["write:orgs/O/invented", "read:orgs/O/*", "write:orgs/O/buckets/00000000000000b1"]),
+        TokenKind::custom(None, set(&["read:instance"])).unwrap(),
+        TokenKind::custom(None, set(&["read:*", "write:buckets"])).unwrap(),
+        TokenKind::custom(None, set(&["read:*/00000000000000b1", "write:orgs/P/buckets"])).unwrap(),
+    ]
+}
+
+/// Which of the resources a principal may act on.
+fn allowed(principal: &Principal<'_>, action: Action) -> Vec<Resource> {
+    resources().into_iter().filter(|resource| principal.authorize(action, *resource).is_ok()).collect()
+}
+
+#[test]
+fn rule_01_a_request_for_nothing_or_for_an_unknown_action_is_denied() {
+    let world = World::new();
+    for kind in kinds() {
+        let principal = world.principal(NewToken::of_kind(kind));
+        for resource in resources() {
+            let denial = principal.authorize(Action::empty(), resource).unwrap_err();
+            assert_eq!((denial.reason(), denial.missing().count()), (Reason::NoAction, 0));
+            for bits in 4..=u8::MAX {
+                let denial = principal.authorize(Action::from_bits_retain(bits), resource).unwrap_err();
+                assert_eq!((denial.reason(), denial.missing().count()), (Reason::UnknownAction, 0), "{bits}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_01_a_token_or_an_authority_that_is_gone_is_denied() {
+    let world = World::new();
+    let operator = world.principal(NewToken::operator());
+    world.authority.delete(host(), id_of(&operator)).wait().unwrap();
+    assert_eq!(operator.authorize(Read, Resource::INSTANCE).unwrap_err().reason(), Reason::Unknown);
+
+    let operator = world.principal(NewToken::operator()).into_owned();
+    _ = operator.authorize(Read, Resource::INSTANCE).unwrap();
+    let World { authority, .. } = world;
+    authority.close().wait().unwrap();
+    assert_eq!(operator.authorize(Read, Resource::INSTANCE).unwrap_err().reason(), Reason::Unavailable);
+    assert_eq!(operator.check(), Err(Reason::Unavailable));
+}
+
+/// A store whose file was replaced by a backup, and that cannot be read from the start for a while.
+#[derive(Clone, Default)]
+struct Restored {
+    store: Arc<Mutex<MemoryStore>>,
+    broken: Arc<AtomicBool>,
+}
+
+impl TokenStore for Restored {
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.store.lock().unwrap().commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        if since == Position::ORIGIN && self.broken.load(Ordering::SeqCst) {
+            return Err(ChangesError::Failed(StoreError::new("broken")));
+        }
+        self.store.lock().unwrap().changes(since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.lock().unwrap().touch(used)
+    }
+}
+
+#[test]
+fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
+    let store = Restored::default();
+    let authority = Authority::builder().follow(Duration::from_millis(1)).open(store.clone()).wait().unwrap();
+    let root = authority.setup(user(1)).wait().unwrap();
+    let held = authority.authenticate(root.secret.expose()).unwrap();
+    _ = held.authorize(Write, Resource::INSTANCE).unwrap();
+
+    ok(authority.set_owner(host(), user(9), Standing::Suspended));
+    ok(authority.set_organization(host(), org(9), Standing::Deleted));
+
+    let backup = MemoryStore::new();
+    let other = Authority::open(backup.clone()).wait().unwrap();
+    let kept = other.setup(user(1)).wait().unwrap();
+    let theirs = other.create(host(), NewToken::all_access(org(1)).owner(user(2))).wait().unwrap();
+    store.broken.store(true, Ordering::SeqCst);
+    *store.store.lock().unwrap() = backup;
+    eventually("denied", || held.check() == Err(Reason::Unavailable));
+    for secret in [root.secret.expose(), kept.secret.expose()] {
+        assert_eq!(authority.authenticate(secret).unwrap_err().reason(), Reason::Unavailable);
+    }
+    let refused = authority.create(&held, NewToken::operator()).wait().unwrap_err();
+    assert_eq!(refused.to_string(), "the store failed, nothing changed");
+    for actor in [host(), (&held).into()] {
+        let refused = authority.list(&actor, &portcullis::Filter::default(), None, 10).unwrap_err();
+        assert_eq!(refused.to_string(), "the authority is closed or reading its store anew");
+        let refused = authority.get(&actor, root.token.id()).unwrap_err();
+        assert_eq!(refused.to_string(), "the authority is closed or reading its store anew");
+    }
+
+    store.broken.store(false, Ordering::SeqCst);
+    eventually("read anew", || held.check() == Err(Reason::Unknown));
+    assert_eq!(authority.authenticate(root.secret.expose()).unwrap_err().reason(), Reason::Unknown);
+    // Nothing of the former store is left: not even who was suspended there.
+    authority.authenticate(theirs.secret.expose()).unwrap();
+    assert_eq!((authority.owner(user(9)), authority.organization(org(9))), (Standing::Active, Standing::Active));
+    _ = authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
+}
+
+#[test]
+fn rule_02_a_token_that_is_not_live_is_denied_everything_and_the_reason_says_which() {
+    type Change = fn(&World, TokenId);
+    let ways: [(Reason, bool, Change); 7] = [
+        (Reason::Inactive, true, |world, id| {
+            world.authority.update(host(), id, Update::new().deactivate()).wait().unwrap();
+        }),
+        (Reason::Revoked, true, |world, id| _ = world.authority.revoke(host(), id).wait().unwrap()),
+        (Reason::Expired, true, |world, _| world.clock.advance(HOUR)),
+        (Reason::OwnerSuspended, true, |world, _| {
+            world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
+        }),
+        (Reason::OwnerDeleted, true, |world, _| {
+            world.authority.set_owner(host(), user(1), Standing::Deleted).wait().unwrap();
+        }),
+        (Reason::OrganizationSuspended, false, |world, _| {
+            world.authority.set_organization(host(), org(1), Standing::Suspended).wait().unwrap();
+        }),
+        (Reason::OrganizationDeleted, false, |world, _| {
+            world.authority.set_organization(host(), org(1), Standing::Deleted).wait().unwrap();
+        }),
+    ];
+    for kind in kinds() {
+        for (reason, always, change) in ways {
+            let world = World::new();
+            let issued = world.issue(NewToken::of_kind(kind.clone()).expires_in(HOUR));
+            let principal = world.login(&issued);
+            let before = allowed(&principal, Action::READ).len() + allowed(&principal, Action::WRITE).len();
+            assert!(before > 0);
+            change(&world, issued.token.id());
+            if !always && kind.organization().is_none() {
+                principal.check().unwrap();
+                continue;
+            }
+            for resource in resources() {
+                for action in [Action::READ, Action::WRITE, Action::READ_WRITE] {
+                    let denial = principal.authorize(action, resource).unwrap_err();
+                    assert_eq!(denial.reason(), reason);
+                    assert_eq!((denial.resource(), denial.missing().count()), (resource, 0));
+                    assert_eq!(denial.to_string(), reason.to_string());
+                }
+            }
+            assert_eq!(principal.check(), Err(reason));
+            assert_eq!(principal.token().unwrap_err(), reason);
+            assert_eq!(principal.reach(Action::READ, ResourceType::BUCKETS, Some(org(1))).unwrap_err(), reason);
+            let refused = world.authority.authenticate(issued.secret.expose()).unwrap_err();
+            assert_eq!((refused.reason(), refused.to_string().as_str()), (reason, "the token is not accepted"));
+        }
+    }
+}
+
+#[test]
+fn rule_02_expired_is_from_the_very_moment_on_and_no_expiry_is_never() {
+    let world = World::new();
+    let ends = world.principal(NewToken::operator().expires_at(START.saturating_add(HOUR)));
+    let never = world.principal(NewToken::operator());
+    world.clock.set(START.saturating_add(HOUR).saturating_sub(TICK));
+    ends.check().unwrap();
+    world.clock.advance(TICK);
+    assert_eq!(ends.check(), Err(Reason::Expired));
+    world.clock.set(Timestamp::MAX);
+    assert_eq!(ends.check(), Err(Reason::Expired));
+    never.check().unwrap();
+    assert_eq!(never.token().unwrap().expires_at(), None);
+    // An expiry follows the clock, back too.
+    world.clock.set(START);
+    ends.check().unwrap();
+}
+
+#[test]
+fn rule_03_an_operator_may_do_everything_everywhere() {
+    let world = World::new();
+    let operator = world.principal(NewToken::operator());
+    assert_eq!(allowed(&operator, Action::READ_WRITE), resources());
+}
+
+#[test]
+fn rule_04_all_access_is_everything_in_its_organization_and_nothing_else() {
+    let world = World::new();
+    let all_access = world.principal(NewToken::all_access(org(1)));
+    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.org() == Some(org(1))).collect();
+    assert!(mine.iter().any(|resource| resource.kind() == INVENTED));
+    for action in [Action::READ, Action::WRITE, Action::READ_WRITE] {
+        assert_eq!(allowed(&all_access, action), mine);
+    }
+}
+
+#[test]
+fn rule_05_read_write_is_exactly_its_actions_on_exactly_its_buckets() {
+    let world = World::new();
+    let new = || NewToken::read_write(org(1)).read(bucket(1));
+    let (first, second) = (Resource::bucket(org(1), bucket(1)), Resource::bucket(org(1), bucket(2)));
+    for (new, reads, writes) in [
+        (new(), vec![first], vec![]),
+        (new().write(bucket(1)), vec![first], vec![first]),
+        (new().write(bucket(2)), vec![first], vec![second]),
+        (new().read(bucket(2)), vec![first, second], vec![]),
+    ] {
+        let principal = world.principal(new);
+        assert_eq!(allowed(&principal, Action::READ), reads);
+        assert_eq!(allowed(&principal, Action::WRITE), writes);
+    }
+}
+
+#[test]
+fn rule_06_a_permission_matches_when_every_field_that_it_sets_is_equal() {
+    let world = World::new();
+    let held = |permissions: &[&str]| world.principal(custom(org(1), permissions));
+    let within = |kind| Resource::within(org(1), kind).unwrap();
+    let principal = held(&["read:orgs/O/buckets"]);
+    let buckets = within(ResourceType::BUCKETS);
+    assert_eq!(allowed(&principal, Action::READ), [buckets, buckets.with_id(bucket(1)), buckets.with_id(bucket(2))]);
+    // Not the whole type by a permission on one id.
+    let principal = held(&["write:orgs/O/buckets/00000000000000b1"]);
+    assert_eq!(allowed(&principal, Action::WRITE), [buckets.with_id(bucket(1))]);
+    // Any type by one that sets none.
+    let principal = held(&["read:orgs/O/*/00000000000000b2"]);
+    assert!(allowed(&principal, Action::READ).contains(&within(INVENTED).with_id(bucket(2))));
+    assert!(!allowed(&principal, Action::READ).contains(&within(INVENTED)));
+}
+
+#[test]
+fn rule_06_actions_may_be_granted_by_different_permissions() {
+    let world = World::new();
+    let principal = world.principal(custom(org(1), &["read:orgs/O/buckets", "write:orgs/O/*/00000000000000b1"]));
+    let permit = principal.authorize(ReadWrite, Resource::bucket(org(1), bucket(1))).unwrap();
+    assert_eq!(permit.action(), Action::READ_WRITE);
+    let denial = principal.authorize(ReadWrite, Resource::bucket(org(1), bucket(2))).unwrap_err();
+    assert_eq!(denial.to_string(), format!("missing permission `write:orgs/{}/buckets/{}`", org(1), bucket(2)));
+}
+
+#[test]
+fn rule_06_instance_covers_the_instance_only_and_only_an_operator_gives_it() {
+    let world = World::new();
+    let new = || NewToken::custom(None, set(&["read:instance", "write:instance"]));
+    let principal = world.principal(new());
+    assert_eq!(allowed(&principal, Action::READ_WRITE), [Resource::INSTANCE, Resource::INSTANCE.with_id(bucket(1))]);
+
+    let operator = world.principal(NewToken::operator());
+    ok(world.authority.create(&operator, new()));
+    let mighty = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    for actor in [mighty, world.principal(NewToken::all_access(org(1)))] {
+        let refused = world.authority.create(&actor, new()).wait().unwrap_err();
+        assert_eq!(refused.to_string(), "managing a token without an organization needs an operator token");
+    }
+    let inside = TokenKind::custom(Some(org(1)), set(&["read:instance"])).unwrap_err();
+    assert!(matches!(inside, KindError::Organization { .. }));
+}
+
+#[test]
+fn rule_06_the_authority_decides_as_the_pure_decision_does() {
+    let world = World::new();
+    let liveness =
+        Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
+    for kind in kinds() {
+        let principal = world.principal(NewToken::of_kind(kind.clone()));
+        assert_eq!(principal.token().unwrap().kind(), &kind);
+        for resource in resources() {
+            for action in (0..8).map(Action::from_bits_retain) {
+                let answer = principal.authorize(action, resource).map(|_| ());
+                assert_eq!(answer, decide(&kind, &liveness, action, &resource, START), "{kind:?} {resource}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_07_no_permission_of_one_organization_matches_in_another_or_in_none() {
+    let world = World::new();
+    for kind in kinds().into_iter().filter(|kind| kind.organization() == Some(org(1))) {
+        let principal = world.principal(NewToken::of_kind(kind));
+        for action in [Action::READ, Action::WRITE] {
+            assert!(allowed(&principal, action).iter().all(|resource| resource.org() == Some(org(1))));
+        }
+    }
+    // Also where a token without an organization names one.
+    let principal = world.principal(NewToken::custom(None, set(&["write:orgs/P/buckets/00000000000000b1"])));
+    assert_eq!(allowed(&principal, Action::WRITE), [Resource::bucket(org(2), bucket(1))]);
+}
+
+#[test]
+fn rule_08_a_denial_names_the_smallest_permission_that_would_have_allowed_it() {
+    let world = World::new();
+    let (mine, wanted) = (Resource::bucket(org(1), bucket(1)), Resource::bucket(org(1), bucket(2)));
+    let missing = |principal: &Principal<'_>, action: Action, resource| -> Vec<Permission> {
+        principal.authorize(action, resource).unwrap_err().missing().collect()
+    };
+    let reader = world.principal(NewToken::read_write(org(1)).read(bucket(1)));
+    assert_eq!(missing(&reader, Action::WRITE, mine), [Permission::write(mine)]);
+    assert_eq!(missing(&reader, Action::READ_WRITE, mine), [Permission::write(mine)]);
+    assert_eq!(missing(&reader, Action::READ_WRITE, wanted), [Permission::read(wanted), Permission::write(wanted)]);
+    let denial = reader.authorize(ReadWrite, wanted).unwrap_err();
+    assert_eq!(denial.reason(), Reason::NotPermitted);
+    let place = format!("orgs/{}/buckets/{}", org(1), bucket(2));
+    assert_eq!(denial.to_string(), format!("missing permissions `read:{place}` and `write:{place}`"));
+
+    // What is named is enough.
+    for resource in resources() {
+        let permissions: PermissionSet = missing(&reader, Action::READ_WRITE, resource).into_iter().collect();
+        let both: PermissionSet =
+            permissions.iter().chain(reader.token().unwrap().kind().permissions().iter()).collect();
+        assert!(both.allows(Action::READ_WRITE, &resource));
+    }
+}
+
+#[test]
+fn rule_08_an_allow_is_a_permit_for_what_was_asked() {
+    let world = World::new();
+    let principal = world.principal(NewToken::all_access(org(1)));
+    let resource = Resource::bucket(org(1), bucket(1));
+    let permit: Permit<Write> = principal.authorize(Write, resource).unwrap();
+    assert_eq!((permit.action(), permit.resource()), (Action::WRITE, &resource));
+    let permit: Permit<Action> = principal.authorize(Action::READ, resource).unwrap();
+    assert_eq!((permit.action(), permit.resource()), (Action::READ, &resource));
+    let answers = principal.authorize_each([(Read, resource), (Read, Resource::INSTANCE)]);
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+}
