@@ -37,6 +37,8 @@ pub(crate) enum Message {
 pub(crate) struct Rhythm {
     /// Reading what others changed in the store.
     pub(crate) follow: Duration,
+    /// How long after the last reading that succeeded everything is denied, if ever.
+    pub(crate) stale_after: Option<Duration>,
     /// Writing last-used times.
     pub(crate) touch: Duration,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Manager {
 /// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
 impl Drop for Manager {
     fn drop(&mut self) {
-        self.shared.index.set_open(false);
+        self.shared.index.close();
     }
 }
 
@@ -122,7 +124,7 @@ impl Manager {
             }
         }
         self.tick(true);
-        self.shared.index.set_open(false);
+        self.shared.index.close();
         drop(self);
         if let Closing::Asked(answer) = closing {
             answer.send(Ok(()));
@@ -315,14 +317,15 @@ impl Manager {
         }
     }
 
-    /// If the index had to be closed, reads it anew.
+    /// If the index had to be closed, or was not in step for too long, reads what it lacks.
     fn reopen(&mut self) -> Result<(), Error> {
-        if self.shared.index.is_open() { Ok(()) } else { self.catch_up() }
+        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { self.catch_up() }
     }
 
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
     fn catch_up(&mut self) -> Result<(), Error> {
         let index = &self.shared.index;
+        let began = self.shared.clock.now();
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
         let (mut anew, mut limit) = (0, PAGE);
@@ -356,7 +359,7 @@ impl Manager {
                     if !index.is_open() {
                         limit = limit.saturating_mul(8);
                     }
-                    index.set_open(false);
+                    index.close();
                     index.clear();
                     records.clear();
                     used.clear();
@@ -368,11 +371,11 @@ impl Manager {
         }
         match index.marks().format {
             Some(format) if format > Record::NEWEST_FORMAT => {
-                index.set_open(false);
+                index.close();
                 Err(Error::NewerFormat(format))
             }
             _ => {
-                index.set_open(true);
+                index.open(self.rhythm.stale_after.map(|bound| began.saturating_add(bound)));
                 Ok(())
             }
         }
