@@ -20,8 +20,10 @@ use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, St
 const ATTEMPTS: u32 = 10;
 /// How often a commit in doubt is repeated before its callers are told so, and how long between.
 const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
-/// The longest wait between two readings; what a host may ask for has no end.
-const LONGEST: Duration = Duration::from_hours(24);
+/// How often to look at the time and to tell failures, however rarely the host has the store read.
+const TICK: Duration = Duration::from_secs(1);
+/// The shortest wait between two readings: without one, the thread would never rest.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
@@ -51,6 +53,7 @@ pub(crate) struct Manager {
     pub(crate) rhythm: Rhythm,
     queue: VecDeque<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
+    followed: Instant,
     touched: Instant,
 }
 
@@ -97,8 +100,8 @@ impl Manager {
         observer: Option<Box<dyn Observer>>,
         rhythm: Rhythm,
     ) -> Self {
-        let (queue, touched) = (VecDeque::new(), Instant::now());
-        Self { shared, store, observer, rhythm, queue, unsettled: None, touched }
+        let now = Instant::now();
+        Self { shared, store, observer, rhythm, queue: VecDeque::new(), unsettled: None, followed: now, touched: now }
     }
 
     /// Reads everything from the store, and opens the index.
@@ -132,7 +135,7 @@ impl Manager {
     }
 
     fn next_tick(&self) -> Instant {
-        Instant::now() + self.rhythm.follow.min(LONGEST)
+        Instant::now() + self.rhythm.follow.clamp(SHORTEST, TICK)
     }
 
     /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
@@ -154,9 +157,12 @@ impl Manager {
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
         self.tell_failures();
-        // A store that fails now is asked again at the next tick.
-        if self.settle().is_ok() && !closing {
-            _ = self.catch_up();
+        if closing || self.followed.elapsed() >= self.rhythm.follow {
+            self.followed = Instant::now();
+            // A store that fails now is asked again next time.
+            if self.settle().is_ok() && !closing {
+                _ = self.catch_up();
+            }
         }
         if closing || self.touched.elapsed() >= self.rhythm.touch {
             self.touched = Instant::now();
