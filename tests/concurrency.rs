@@ -199,7 +199,7 @@ fn two_authorities_lose_no_update_and_bring_nothing_back() {
                         seen.see(authority, *id);
                         let resource = Resource::authorizations(organization);
                         let principal = authority.authenticate(issued.secret.expose());
-                        let allowed = principal.and_then(|principal| Ok(principal.authorize(Write, resource).is_ok()));
+                        let allowed = principal.map(|principal| principal.authorize(Write, resource).is_ok());
                         assert!(allowed != Ok(true) || !(seen.revoked.contains(id) || seen.gone.contains(id)));
                     }
                     thread::yield_now();
@@ -208,7 +208,7 @@ fn two_authorities_lose_no_update_and_bring_nothing_back() {
         }
         let work = |seed: u64| {
             let mut numbers = Numbers(seed);
-            let authority = &authorities[usize::from(seed % 2 == 0)];
+            let authority = &authorities[usize::from(seed.is_multiple_of(2))];
             let mut counted = BTreeMap::<TokenId, u32>::new();
             for _ in 0..150 {
                 let id = ids[numbers.below(ids.len())];

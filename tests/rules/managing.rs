@@ -212,6 +212,8 @@ fn rule_10_who_created_a_token_is_stored_for_good_and_can_be_revoked_with_it() {
     assert_eq!(world.token(last.token.id()).creator().lineage(), lineage);
     assert_eq!(world.node().get(host(), last.token.id()).unwrap().creator().lineage(), lineage);
 
+    // One that is inactive only could be reactivated.
+    ok(world.authority.update(host(), third.token.id(), Update::new().deactivate()));
     let revoked = world.authority.revoke_all(host(), first.token.id()).wait().unwrap();
     assert_eq!(revoked.changed, 3);
     for (token, status) in [(&root, Status::Active), (&sibling, Status::Active), (&first, Status::Revoked)] {

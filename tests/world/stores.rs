@@ -7,26 +7,17 @@ use portcullis::{
     TokenStore,
 };
 
-/// Its pages have about so many records, where others have ten thousand.
-pub struct Paged<S>(pub S, pub usize);
-
-impl<S: TokenStore> TokenStore for Paged<S> {
-    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
-        self.0.commit(expected, id, records)
-    }
-
-    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
-        self.0.changes(since, limit.saturating_mul(self.1) / 10_000)
-    }
-
-    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
-        self.0.touch(used)
-    }
+/// The store with pages of about so many records, where others have ten thousand.
+pub fn paged<S: TokenStore>(store: S, records: usize) -> impl TokenStore {
+    let page = move |store: &mut S, since, limit: usize| store.changes(since, limit.saturating_mul(records) / 10_000);
+    Reads(store, page)
 }
 
 /// What others do before a call reaches the store.
 #[derive(Clone, Default)]
-pub struct Others(Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>);
+pub struct Others(Arc<Mutex<Option<Act>>>);
+
+type Act = Box<dyn FnMut() + Send>;
 
 impl Others {
     /// Before the next call only.
@@ -68,7 +59,9 @@ impl<S: TokenStore> TokenStore for Shared<S> {
 
 /// A store that can be put back to where it was. A clone is another handle on it.
 #[derive(Clone, Default)]
-pub struct Restorable(Arc<Mutex<(MemoryStore, Vec<(Position, CommitId, Vec<Record>)>)>>);
+pub struct Restorable(Arc<Mutex<(MemoryStore, Vec<Commit>)>>);
+
+type Commit = (Position, CommitId, Vec<Record>);
 
 impl Restorable {
     /// Restores the backup that was made at that revision.
@@ -96,5 +89,26 @@ impl TokenStore for Restorable {
 
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
         self.0.lock().unwrap().0.touch(used)
+    }
+}
+
+/// A store whose reading is done otherwise, by a function of the store and of what is asked.
+pub struct Reads<S, F>(pub S, pub F);
+
+impl<S, F> TokenStore for Reads<S, F>
+where
+    S: TokenStore,
+    F: FnMut(&mut S, Position, usize) -> Result<Changes, ChangesError> + Send,
+{
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.0.commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        (self.1)(&mut self.0, since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.0.touch(used)
     }
 }
