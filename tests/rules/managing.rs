@@ -35,6 +35,16 @@ fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
 }
 
 #[test]
+fn rule_09_an_operator_that_was_another_kind_before_counts_too() {
+    let world = World::new();
+    let id = world.issue(NewToken::custom(None, set(&["read:users"]))).token.id();
+    ok(world.authority.update(host(), id, Update::new().kind(TokenKind::operator())));
+    assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
+    ok(world.authority.delete(host(), id));
+    assert_eq!(text(world.node().setup(user(1))), SET_UP_BEFORE);
+}
+
+#[test]
 fn rule_09_that_setup_was_done_is_durable() {
     let directory = tempfile::tempdir().unwrap();
     let open = || RedbStore::open(directory.path().join("tokens.redb")).unwrap();

@@ -1,8 +1,9 @@
 //! Rule 12, and what else is read: pages, filters, purging, last use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use portcullis::{Actor, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
+use portcullis::{Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
 
 use crate::fixture::{
     HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
@@ -273,6 +274,24 @@ fn last_use_is_told_to_the_second_and_survives() {
     let reopened = portcullis::Authority::open(store).wait().unwrap();
     assert_eq!(reopened.get(host(), id).unwrap().last_used_at(), used);
     assert_eq!(reopened.position(), revision);
+}
+
+#[test]
+fn last_use_and_failures_are_told_however_rarely_the_store_is_followed() {
+    let world = World::new();
+    let rarely = |builder: Builder| builder.follow(HOUR).write_last_used(Duration::ZERO);
+    let node = world.node_with(rarely);
+    let issued = world.authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap();
+    assert!(node.authenticate(issued.secret.expose()).is_err(), "not followed yet");
+    eventually("told", || {
+        world.events.take().iter().any(|event| event == "not authenticated: no token has this secret")
+    });
+    assert!(node.get(host(), issued.token.id()).is_err(), "still not followed");
+
+    // A call finds that it has to follow.
+    ok(node.update(host(), issued.token.id(), Update::new().description("followed")));
+    node.authenticate(issued.secret.expose()).unwrap();
+    eventually("written", || world.node().get(host(), issued.token.id()).unwrap().last_used_at() == Some(world.now()));
 }
 
 #[test]
