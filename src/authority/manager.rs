@@ -122,7 +122,6 @@ impl Manager {
             }
         }
         self.tick(true);
-        self.shared.index.set_open(false);
         drop(self);
         if let Closing::Asked(answer) = closing {
             answer.send(Ok(()));
