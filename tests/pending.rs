@@ -180,6 +180,20 @@ fn closing_an_authority_answers_the_calls_under_way() {
 }
 
 #[test]
+fn closing_an_authority_finishes_calls_of_several_commits() {
+    let world = World::new(NEVER);
+    world.crowd(2_100);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let all = world.authority.revoke_all(host(), world.admin.id);
+    world.faults.wait_until_hanging();
+    let World { authority, faults, .. } = world;
+    let closed = authority.close();
+    faults.release();
+    closed.wait().unwrap();
+    assert_eq!(all.wait().unwrap().changed, 2_103);
+}
+
+#[test]
 fn dropping_an_authority_in_async_code_does_not_deadlock() {
     let answers = end(World::new(NEVER), |authority| {
         block_on(async move {

@@ -127,7 +127,6 @@ impl Manager {
             }
         }
         self.tick(true);
-        self.shared.index.close();
         drop(self);
         if let Closing::Asked(answer) = closing {
             answer.send(Ok(()));
@@ -455,4 +454,28 @@ impl Panicked for StoreError {
 /// Calls the store. Its panics are its failures, not ours.
 fn guarded<T, E: Panicked>(call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(E::panicked()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record::{Body, Mark};
+    use crate::{Actor, Authority, MemoryStore, Reason, UserId};
+
+    #[test]
+    fn a_store_whose_format_becomes_newer_is_neither_believed_nor_changed() {
+        let mut store = MemoryStore::new();
+        let authority = Authority::builder().follow(Duration::MAX).open(store.clone()).wait().unwrap();
+        let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
+        let newer = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT + 1)));
+        let newest = store.commit(authority.position(), CommitId::generate().unwrap(), &[newer]).unwrap();
+        for _ in 0..2 {
+            let answer = authority.revoke(Actor::host("test"), root.token.id()).wait();
+            assert!(matches!(answer, Err(Error::NewerFormat(_))), "{answer:?}");
+            let refused = authority.authenticate(root.secret.expose()).unwrap_err();
+            assert_eq!(refused.reason(), Reason::Unavailable);
+        }
+        assert_eq!(store.changes(newest, 1).unwrap().position, newest);
+        assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
+    }
 }

@@ -332,8 +332,8 @@ mod tests {
             former: Vec::new(),
         };
         let index = Index::new();
-        index.set_open(true);
-        let mut apply = |page: [Body; 2]| {
+        index.open(None);
+        let apply = |page: [Body; 2]| {
             let page = page.map(Record);
             let records = page.iter().map(|record| {
                 // Asked for the next record, the index shows the ones before.

@@ -8,7 +8,7 @@ use portcullis::{
     TokenStore, Update, UserId,
 };
 
-use crate::world::stores::{Reads, Restorable, paged};
+use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
 use crate::world::{NEVER, SOON, Token, World, eventually, head, host};
 
 /// The faults of a [`FaultyStore`] that fail a call without its happening, or after it.
@@ -80,6 +80,30 @@ fn pages_are_seen_all_or_none() {
         assert_eq!(world.authority.authenticate(&token.secret).unwrap_err().reason(), Reason::OwnerDeleted);
         assert_eq!(world.look(), world.reopened());
     }
+}
+
+#[test]
+fn what_changes_between_two_pages_is_seen_as_it_is_in_the_end() {
+    let others = Others::default();
+    let hook = others.clone();
+    let world = World::on(NEVER, |store| Shared(paged(store, 1), hook));
+    world.authority.set_owner(host(), world.owner, Standing::Suspended).wait().unwrap();
+    let other = world.another();
+    let owner = world.owner;
+    other.set_owner(host(), owner, Standing::Active).wait().unwrap();
+    other.update(host(), world.sensor.id, Update::new().description("a second page")).wait().unwrap();
+    let mut calls = 0;
+    others.always(move || {
+        calls += 1;
+        // The commit that meets the change, the first page, the second.
+        if calls == 3 {
+            other.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+        }
+    });
+    world.authority.update(host(), world.root.id, Update::new().description("later")).wait().unwrap();
+    assert_eq!(world.look().standings.0, Standing::Suspended);
+    assert_eq!(world.look(), world.reopened());
+    assert_eq!(world.held[1].check(), Err(Reason::OwnerSuspended));
 }
 
 #[test]
