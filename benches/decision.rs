@@ -2,7 +2,7 @@
 //!
 //! The floor is what one would write for nothing but the question at hand: an organization to compare, a table of
 //! what is allowed on whole types, and one probe of a table from a 128-bit id to what is allowed on it.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod floor;
 mod measure;

@@ -53,8 +53,8 @@ fn permissions(pattern: portcullis::Pattern, actions: Action) -> impl Iterator<I
 }
 
 /// The library's answer is the one of the rules, to the letter.
-fn check(expected: &Answer, answer: Result<(), Denial>, context: impl Fn() -> String) {
-    let right = match (expected, &answer) {
+fn check(expected: &Answer, answer: &Result<(), Denial>, context: impl Fn() -> String) {
+    let right = match (expected, answer) {
         (Answer::Allowed, Ok(())) => true,
         (Answer::Refused(reasons), Err(denial)) => {
             reasons.contains(&denial.reason()) && denial.missing().next().is_none()
@@ -83,7 +83,7 @@ fn compare(
                 assert_eq!(denial.resource(), *resource);
             }
             let expected = naive::decide(kind, live, actions, resource, now);
-            check(&expected, answer, || format!("{kind:?} {live:?} at {now:?} asked {actions:?} on {resource:?}"));
+            check(&expected, &answer, || format!("{kind:?} {live:?} at {now:?} asked {actions:?} on {resource:?}"));
         }
     }
 }

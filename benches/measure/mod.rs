@@ -1,8 +1,11 @@
 //! Measuring: contenders take turns in one process, and the table shows medians and ratios.
 //!
 //! Times on a shared machine come and go together, so what counts is the ratio of contenders that took turns.
-#![allow(dead_code, unreachable_pub, clippy::print_stdout)] // Each bench uses its part, and prints.
+// Each bench uses its part, and prints.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout, clippy::indexing_slicing, clippy::expect_used)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // Rounded for people, or cut on purpose.
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -115,11 +118,9 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    line.push_str(&format!("{cell:<width$}"));
-                } else {
-                    line.push_str(&format!("  {cell:>width$}"));
-                }
+                let written =
+                    if column == 0 { write!(line, "{cell:<width$}") } else { write!(line, "  {cell:>width$}") };
+                written.expect("a string takes everything");
             }
             println!("{}", line.trim_end());
         }

@@ -118,7 +118,7 @@ impl Key {
     fn is(&self, request: &Self, shape: Shape) -> bool {
         // Word by word, in registers: a copy to compare as a whole would go through memory.
         fn same<const N: usize>(ours: [u64; N], theirs: [u64; N], mask: u64) -> bool {
-            ours.into_iter().zip(theirs).fold(0, |differ, (ours, theirs)| differ | (ours ^ (theirs & mask))) == 0
+            ours.into_iter().zip(theirs).fold(0, |other, (ours, theirs)| other | (ours ^ (theirs & mask))) == 0
         }
         same(self.id, request.id, shape.mask(Shape::ID))
             && same(self.organization, request.organization, shape.mask(Shape::ORGANIZATION))
@@ -148,6 +148,7 @@ impl Shape {
     const KIND: u8 = 1;
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
+    const ALL: Self = Self(Self::KIND | Self::ORGANIZATION | Self::ID);
 
     #[inline]
     const fn has(self, field: u8) -> bool {
@@ -171,7 +172,7 @@ impl Shape {
 }
 
 /// A set of shapes: bit n for the shape n.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Shapes(u8);
 
 impl Shapes {
@@ -184,17 +185,15 @@ impl Shapes {
     const fn contains(self, shape: Shape) -> bool {
         self.0 & Self::one(shape).0 != 0
     }
-}
 
-/// The most specific first: most permissions name one resource.
-impl Iterator for Shapes {
-    type Item = Shape;
-
+    /// The most specific first: most permissions name one resource.
     #[inline]
-    fn next(&mut self) -> Option<Shape> {
-        let shape = Shape(self.0.checked_ilog2()?.to_le_bytes()[0]);
-        self.0 ^= Self::one(shape).0;
-        Some(shape)
+    fn iter(mut self) -> impl Iterator<Item = Shape> {
+        std::iter::from_fn(move || {
+            let [shape, ..] = self.0.checked_ilog2()?.to_le_bytes();
+            self.0 ^= Self::one(Shape(shape)).0;
+            Some(Shape(shape))
+        })
     }
 }
 
@@ -212,17 +211,18 @@ impl Hashes {
     /// Zero for the fields that are not `hashed`.
     #[inline]
     fn new(seed: u64, hashed: Shape, key: &Key) -> Self {
-        let other = seed.rotate_left(32);
-        let ([org_high, org_low], [id_high, id_low], [a, b, c]) = (key.organization, key.id, key.kind);
+        let turned = seed.rotate_left(32);
+        let ([org_high, org_low], [id_high, id_low]) = (key.organization, key.id);
+        let [first, second, third] = key.kind;
         let mut hashes = Self { organization: 0, id: 0, kind: 0 };
         if hashed.has(Shape::ORGANIZATION) {
-            hashes.organization = fold(org_high ^ other, org_low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
+            hashes.organization = fold(org_high ^ turned, org_low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
         }
         if hashed.has(Shape::ID) {
-            hashes.id = fold(id_high ^ other, id_low ^ seed);
+            hashes.id = fold(id_high ^ turned, id_low ^ seed);
         }
         if hashed.has(Shape::KIND) {
-            hashes.kind = fold(a ^ other, b ^ seed) ^ fold(c ^ seed, other ^ 0x8bb8_4b93_962e_acc9);
+            hashes.kind = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
         }
         hashes
     }
@@ -366,26 +366,33 @@ impl PermissionSet {
     /// comparison of sets and the canonical form.
     #[inline]
     pub(crate) fn granted(&self, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, &request.into(), Action::READ_WRITE)
+        self.granted_by(self.shapes, request, Action::READ_WRITE)
     }
 
     /// The same, or less where all of `wanted` is granted already.
     #[inline]
     pub(crate) fn granted_of(&self, wanted: Action, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, &request.into(), wanted)
+        self.granted_by(self.shapes, request, wanted)
     }
 
     /// The same by strictly more general patterns.
     fn granted_more_generally(&self, pattern: &Pattern) -> Action {
-        let key = Key::from(pattern);
-        let own = key.shape();
-        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), &key, Action::READ_WRITE)
+        let own = Key::from(pattern).shape();
+        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), pattern, Action::READ_WRITE)
     }
 
     /// The same by patterns of these shapes.
     #[inline]
-    fn granted_by(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
-        if self.table.is_empty() { self.scan(shapes, request) } else { self.look_up(shapes, request, wanted) }
+    fn granted_by(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        if self.table.is_empty() {
+            self.scan(shapes, &request.into())
+        } else if shapes == Shapes::one(Shape::ALL) {
+            // The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
+            let key = request.into();
+            self.at(Hashes::new(self.seed, self.hashed, &key).of(Shape::ALL), &key, Shape::ALL)
+        } else {
+            self.look_up(shapes, request, wanted)
+        }
     }
 
     #[inline]
@@ -400,12 +407,15 @@ impl PermissionSet {
     }
 
     /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    ///
+    /// Not inlined: it would take the registers that the shorter ways need.
     #[inline(never)]
-    fn look_up(&self, shapes: Shapes, request: &Key, wanted: Action) -> Action {
-        let hashes = Hashes::new(self.seed, self.hashed, request);
+    fn look_up(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
+        let request = request.into();
+        let hashes = Hashes::new(self.seed, self.hashed, &request);
         let mut granted = Action::empty();
-        for shape in shapes {
-            granted |= self.at(hashes.of(shape), request, shape);
+        for shape in shapes.iter() {
+            granted |= self.at(hashes.of(shape), &request, shape);
             if granted.contains(wanted) {
                 break;
             }
@@ -456,8 +466,8 @@ impl PermissionSet {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Vec::new();
-        for theirs in other.shapes {
-            for ours in self.shapes {
+        for theirs in other.shapes.iter() {
+            for ours in self.shapes.iter() {
                 // Patterns of two shapes can meet only where they agree in the fields that both set.
                 let shared = Shape(ours.0 & theirs.0);
                 let mut partners: HashMap<Key, Vec<&Grant>> = HashMap::new();
