@@ -1,7 +1,7 @@
 //! What `.ci/instructions` counts the instructions of: each function in `measured` is run under callgrind, which counts
-//! only while one of them runs, and not while SHA-256 does.
+//! only while one of them runs.
 //!
-//! `cargo bench --bench instructions` alone runs everything once and prints nothing.
+//! `cargo bench --bench instructions` alone runs everything once and prints nothing; `list` prints the names.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 #[path = "../fill/mod.rs"]
@@ -42,12 +42,11 @@ mod measured {
 fn main() {
     let chosen = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     for (name, run) in scenarios() {
-        if chosen.as_ref().is_none_or(|chosen| *chosen == name) {
-            run();
+        match chosen.as_deref() {
+            Some("list") => println!("{name}"),
+            Some(chosen) if chosen != name => {}
+            _ => run(),
         }
-    }
-    if chosen.as_deref() == Some("list") {
-        scenarios().iter().for_each(|(name, _)| println!("{name}"));
     }
 }
 
@@ -89,12 +88,8 @@ fn resource(kind: &TokenKind, hit: bool, n: usize) -> Resource {
 }
 
 fn run_decide(kind: &TokenKind, hit: bool) {
-    let live = Liveness {
-        status: Status::Active,
-        expires_at: None,
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
+    let live =
+        Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
     let expected = hit || *kind == TokenKind::operator();
     for n in 0..TIMES {
         let resource = resource(kind, hit, n);
