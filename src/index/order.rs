@@ -33,14 +33,15 @@ impl Order {
         let last = chunk + 1 >= self.chunks.len();
         let Some(slots) = self.chunks.get_mut(chunk) else { return self.chunks.push(vec![slot]) };
         if slots.len() < CHUNK {
-            return slots.insert(at, slot);
+            return add(slots, at, slot);
         }
         // New ids mostly come last: then the full chunk stays full and a new one begins.
         let mut upper = if last && at == CHUNK { Vec::new() } else { slots.split_off(CHUNK / 2) };
+        slots.shrink_to_fit();
         if at > slots.len() || upper.is_empty() {
-            upper.insert(at - slots.len(), slot);
+            add(&mut upper, at - slots.len(), slot);
         } else {
-            slots.insert(at, slot);
+            add(slots, at, slot);
         }
         self.chunks.insert(chunk + 1, upper);
     }
@@ -67,6 +68,14 @@ impl Order {
         };
         self.chunks.iter().skip(chunk).flatten().skip(skip).copied()
     }
+}
+
+/// Grows a chunk by an eighth of a full one at most, where a vector by itself would double.
+fn add(slots: &mut Vec<u32>, at: usize, slot: u32) {
+    if slots.len() == slots.capacity() {
+        slots.reserve_exact(slots.len().clamp(4, CHUNK / 8));
+    }
+    slots.insert(at, slot);
 }
 
 #[cfg(test)]

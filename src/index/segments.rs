@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// Segments whose size doubles every eight: at most an eighth of the places is unused, and none ever moves.
+/// Segments whose size doubles every sixteen: at most a sixteenth of the places is unused, and none ever moves.
 ///
 /// Any number of threads read; one thread at a time grows it.
 pub(crate) struct Segments<T> {
@@ -10,9 +10,9 @@ pub(crate) struct Segments<T> {
 }
 
 /// Enough for every `u32`.
-const SEGMENTS: usize = 8 * (33 - FIRST as usize);
+const SEGMENTS: usize = 16 * (33 - FIRST as usize);
 
-/// The first eight segments hold eight places each: the numbers from 64 (two to this power) on, less 64.
+/// The first sixteen segments hold four places each: the numbers from 64 (two to this power) on, less 64.
 const FIRST: u32 = 6;
 
 /// In which segment a place is, where in it, and how long that segment is.
@@ -20,11 +20,11 @@ const FIRST: u32 = 6;
 const fn locate(place: u32) -> (usize, usize, usize) {
     let number = place as u64 + (1 << FIRST);
     let power = number.ilog2();
-    let eighth = power - 3;
-    let segment = (power - FIRST) as usize * 8 + ((number >> eighth) & 7) as usize;
+    let part = power - 4;
+    let segment = (power - FIRST) as usize * 16 + ((number >> part) & 15) as usize;
     #[allow(clippy::cast_possible_truncation)] // Below two to the power of 32.
-    let offset = (number & ((1 << eighth) - 1)) as usize;
-    (segment, offset, 1 << eighth)
+    let offset = (number & ((1 << part) - 1)) as usize;
+    (segment, offset, 1 << part)
 }
 
 impl<T: Default> Segments<T> {

@@ -15,6 +15,21 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// 62 to the power of 43 is just above 2 to the power of 256.
 const RANDOM_LEN: usize = 43;
 const CHECKSUM_LEN: usize = 5;
+/// How many checksums there are.
+const CHECKSUMS: u32 = 62_u32.pow(5);
+
+/// The place of each byte in the alphabet; [`NO_LETTER`] for those that are not in it.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // Worked out by the compiler, which would object.
+const PLACES: [u8; 256] = {
+    let mut places = [NO_LETTER; 256];
+    let mut place = 0;
+    while place < ALPHABET.len() {
+        places[ALPHABET[place] as usize] = place as u8;
+        place += 1;
+    }
+    places
+};
+const NO_LETTER: u8 = 0x80;
 
 /// Why a chosen secret is refused (design rule 14). The secret itself is not shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,14 +133,14 @@ impl Format {
     }
 
     /// Sorts a presented string without hashing it.
+    #[inline]
     pub(crate) fn read(&self, presented: &[u8]) -> Presented {
         let Some(rest) = presented.strip_prefix(self.start.as_slice()) else {
             let plausible = (Self::LOWEST_FLOOR..=Self::MAX_CHOSEN).contains(&presented.len());
             return if plausible { Presented::Foreign } else { Presented::Malformed };
         };
-        let signed = presented.len().saturating_sub(CHECKSUM_LEN);
-        match (presented.split_at_checked(signed), rest.first()) {
-            (Some((body, sum)), Some(key)) if presented.len() == self.len() && sum == checksum(body) => {
+        match (presented.split_last_chunk(), rest.first()) {
+            (Some((body, letters)), Some(key)) if presented.len() == self.len() && fits(body, *letters) => {
                 Presented::Ours(*key)
             }
             _ => Presented::Malformed,
@@ -154,14 +169,28 @@ impl Format {
     }
 }
 
-/// Five characters that a typo changes.
+/// A number that a typo changes.
+fn sum(body: &[u8]) -> u32 {
+    crc32fast::hash(body) % CHECKSUMS
+}
+
+/// The sum as five letters, the lowest digit first.
 fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
-    let mut rest = crc32fast::hash(body) as usize;
+    let mut rest = sum(body) as usize;
     [(); CHECKSUM_LEN].map(|()| {
         let letter = ALPHABET.get(rest % ALPHABET.len()).copied().unwrap_or_default();
         rest /= ALPHABET.len();
         letter
     })
+}
+
+/// Whether these letters are the checksum. The letters are read, not the sum written: that takes no division after
+/// another.
+#[inline]
+fn fits(body: &[u8], letters: [u8; CHECKSUM_LEN]) -> bool {
+    let places = letters.map(|letter| PLACES.get(usize::from(letter)).copied().unwrap_or(NO_LETTER));
+    let written = places.iter().rev().fold(0, |sum, place| sum * 62 + u64::from(*place));
+    places.iter().fold(0, |all, place| all | place) < NO_LETTER && written == u64::from(sum(body))
 }
 
 #[cfg(test)]

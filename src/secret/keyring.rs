@@ -138,10 +138,12 @@ impl Keyring {
     }
 
     /// The digest of a secret under that key; `None` when the key is not configured.
+    #[inline]
     pub(crate) fn digest(&self, key: u8, secret: &[u8]) -> Option<Digest> {
-        if key == Self::PLAIN {
-            return Some(sha_256(secret));
-        }
+        if key == Self::PLAIN { Some(sha_256(secret)) } else { self.peppered(key, secret) }
+    }
+
+    fn peppered(&self, key: u8, secret: &[u8]) -> Option<Digest> {
         let pepper = [&self.current, &self.previous].into_iter().flatten().find(|pepper| pepper.id == key)?;
         let mut mac = pepper.mac.clone();
         mac.update(secret);
@@ -156,15 +158,20 @@ fn sha_256(secret: &[u8]) -> Digest {
     const BLOCK: usize = 64;
     let mut block = [0; BLOCK];
     // The end mark and the length in bits take nine bytes.
-    let (Some((text, end)), true) = (block.split_at_mut_checked(secret.len()), secret.len() <= BLOCK - 9) else {
+    let (true, Ok(bits)) = (secret.len() <= BLOCK - 9, u16::try_from(secret.len() * 8)) else {
         return Digest(Sha256::digest(secret).into());
     };
-    text.copy_from_slice(secret);
-    if let (Some(mark), Ok(bits)) = (end.first_mut(), u16::try_from(secret.len() * 8)) {
-        *mark = 0x80;
-        if let Some(length) = end.last_chunk_mut() {
-            *length = bits.to_be_bytes();
-        }
+    // In pieces of the size that is read next: what was written in others would have to reach the cache before.
+    let (pieces, rest) = secret.as_chunks::<16>();
+    let mut to = block.as_chunks_mut().0.iter_mut();
+    for (piece, to) in pieces.iter().zip(to.by_ref()) {
+        *to = *piece;
+    }
+    if let Some(to) = to.next() {
+        *to = rest.iter().rev().fold(0x80_u128, |word, byte| word << 8 | u128::from(*byte)).to_le_bytes();
+    }
+    if let Some(length) = block.last_chunk_mut() {
+        *length = bits.to_be_bytes();
     }
     let mut state = INITIAL;
     compress256(&mut state, std::slice::from_ref(&block));

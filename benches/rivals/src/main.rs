@@ -5,11 +5,19 @@
 //! A token may read a number of buckets of one organization. It asks to read one of them (hit), or another of the same
 //! organization (miss). The rivals get the benefit of the doubt: one token's policies and no other's, requests built
 //! beforehand in their own terms, warm caches.
+//!
+//! The second table is about finding the token first: from the secret to the decision, among many tokens.
 
 mod engines;
+#[path = "../../fill/mod.rs"]
+mod fill;
 mod hand_written;
+mod lookup;
 #[path = "../../measure/mod.rs"]
 mod measure;
+
+#[path = "../../straightforward/mod.rs"]
+mod straightforward;
 
 use std::time::Duration;
 
@@ -103,6 +111,7 @@ fn main() {
         table.row(std::iter::once(cases[0].1[row].0.clone()).chain(cells));
     }
     table.print("The decision beside rivals; ratios to ours");
+    lookup::table();
 }
 
 fn ratio(ratio: f64) -> String {
