@@ -68,6 +68,8 @@ impl Builder {
     /// What generated secrets begin with, before `_`: up to five letters and digits, `pcs` by default. Choose one of
     /// your own, so that scanners for leaked secrets can tell whose they are.
     ///
+    /// Secrets made under another prefix stay valid, unless they begin with the new one and `_`.
+    ///
     /// # Errors
     /// It is empty, longer, or has other characters.
     pub fn secret_prefix(mut self, prefix: &str) -> Result<Self, PrefixError> {
