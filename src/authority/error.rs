@@ -31,7 +31,7 @@ pub enum Error {
     #[error("{0} needs an operator token")]
     OperatorsOnly(&'static str),
     /// The token would have, or has, permissions that the actor lacks (design rules 10 and 11).
-    #[error("the acting token does not have {0}")]
+    #[error("the acting token does not have {}", First(.0))]
     Exceeds(PermissionSet),
     /// The token would be accepted longer than the actor's own (design rule 10).
     #[error("the acting token expires at {0}, and the other would outlive it")]
@@ -169,6 +169,25 @@ impl Error {
             KindName::Operator => "managing an operator token",
             _ => "managing a token without an organization",
         })
+    }
+}
+
+/// The first of many permissions: whoever asks for thousands must not fill the host's log with them.
+struct First<'a>(&'a PermissionSet);
+
+/// How many that is.
+const SHOWN: usize = 8;
+
+impl fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, permission) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}`{permission}`")?;
+        }
+        match self.0.iter().count().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

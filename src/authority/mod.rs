@@ -240,7 +240,7 @@ impl Authority {
             filter.organization = Some(own);
         }
         let sees = |id: TokenId, organization: Option<OrgId>| acting.sees(id, organization);
-        Ok(self.shared.index.list(&filter, after, limit, sees)?)
+        Ok(self.shared.index.list(&filter, acting.sees_only(), after, limit, sees)?)
     }
 
     /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper

@@ -156,10 +156,14 @@ impl Index {
     /// Whether the index may be asked: it is open, and was in step with the store not too long ago.
     #[inline]
     pub(crate) fn is_current(&self, clock: &dyn Clock) -> bool {
-        match self.open_until.load(Ordering::Acquire) {
-            FOR_GOOD => true,
-            until => until != CLOSED && clock.now().as_micros() < until,
-        }
+        let until = self.open_until.load(Ordering::Acquire);
+        until == FOR_GOOD || Self::is_before(until, clock)
+    }
+
+    /// Apart, so that the usual case stays short.
+    #[inline(never)]
+    fn is_before(until: u64, clock: &dyn Clock) -> bool {
+        until != CLOSED && clock.now().as_micros() < until
     }
 
     /// The index may be asked until that time, or without end.

@@ -137,6 +137,24 @@ fn rule_10_no_amplification_by_kind() {
 }
 
 #[test]
+fn rule_10_a_refusal_names_the_first_of_many_permissions() {
+    let world = World::new();
+    let actor = world.principal(custom(org(1), &["write:orgs/O/authorizations"]));
+    let wanted =
+        |buckets: u64| (1..=buckets).fold(NewToken::read_write(org(1)), |new, number| new.read(bucket(number)));
+    let named = |buckets: std::ops::RangeInclusive<u64>| {
+        let named = buckets.map(|number| format!("`read:orgs/{}/buckets/{}`", org(1), bucket(number)));
+        format!("the acting token does not have {}", named.collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(text(world.authority.create(&actor, wanted(8))), named(1..=8));
+    assert_eq!(text(world.authority.create(&actor, wanted(10_000))), named(1..=8) + " and 9992 more");
+    match world.authority.create(&actor, wanted(10_000)).wait() {
+        Err(Error::Exceeds(all)) => assert_eq!(all.len(), 10_000),
+        answer => panic!("{answer:?}"),
+    }
+}
+
+#[test]
 fn rule_10_no_amplification_by_expiry() {
     let world = World::new();
     let end = START.saturating_add(HOUR);

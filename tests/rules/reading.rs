@@ -104,6 +104,24 @@ fn rule_12_lists_page_in_a_stable_order() {
 }
 
 #[test]
+fn rule_12_where_a_page_ends_tells_nothing_of_tokens_that_are_not_shown() {
+    let world = World::new();
+    let new = || NewToken::all_access(org(1)).owner(user(1));
+    // More than one call looks at.
+    let pending: Vec<_> = (0..10_050).map(|_| world.authority.create(host(), new())).collect();
+    let issued: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    let sensor = world.principal(NewToken::read_write(org(1)).read(bucket(1)));
+    let page = world.authority.list(&sensor, &Filter::default(), None, 100).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![id_of(&sensor)], None));
+
+    let shown = issued[10_020].token.id();
+    let reader = world.principal(custom(org(1), &[&format!("read:orgs/O/authorizations/{shown}")]));
+    assert_eq!(ids(&listed(&world.authority, &reader, &Filter::default(), 1)), [shown, id_of(&reader)]);
+    let page = world.authority.list(&reader, &Filter::default(), None, 1).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![shown], Some(shown)));
+}
+
+#[test]
 fn rule_12_a_page_that_ends_with_the_list_is_the_last() {
     let world = World::new();
     crowd(&world);
