@@ -20,8 +20,10 @@ use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, St
 const ATTEMPTS: u32 = 10;
 /// How often a commit in doubt is repeated before its callers are told so, and how long between.
 const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
-/// The longest wait between two readings; what a host may ask for has no end.
-const LONGEST: Duration = Duration::from_hours(24);
+/// How often to look at the time and to tell failures, however rarely the host has the store read.
+const TICK: Duration = Duration::from_secs(1);
+/// The shortest wait between two readings: without one, the thread would never rest.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
@@ -37,6 +39,8 @@ pub(crate) enum Message {
 pub(crate) struct Rhythm {
     /// Reading what others changed in the store.
     pub(crate) follow: Duration,
+    /// How long after the last reading that succeeded everything is denied, if ever.
+    pub(crate) stale_after: Option<Duration>,
     /// Writing last-used times.
     pub(crate) touch: Duration,
 }
@@ -49,13 +53,14 @@ pub(crate) struct Manager {
     pub(crate) rhythm: Rhythm,
     queue: VecDeque<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
+    followed: Instant,
     touched: Instant,
 }
 
 /// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
 impl Drop for Manager {
     fn drop(&mut self) {
-        self.shared.index.set_open(false);
+        self.shared.index.close();
     }
 }
 
@@ -95,8 +100,8 @@ impl Manager {
         observer: Option<Box<dyn Observer>>,
         rhythm: Rhythm,
     ) -> Self {
-        let (queue, touched) = (VecDeque::new(), Instant::now());
-        Self { shared, store, observer, rhythm, queue, unsettled: None, touched }
+        let now = Instant::now();
+        Self { shared, store, observer, rhythm, queue: VecDeque::new(), unsettled: None, followed: now, touched: now }
     }
 
     /// Reads everything from the store, and opens the index.
@@ -129,7 +134,7 @@ impl Manager {
     }
 
     fn next_tick(&self) -> Instant {
-        Instant::now() + self.rhythm.follow.min(LONGEST)
+        Instant::now() + self.rhythm.follow.clamp(SHORTEST, TICK)
     }
 
     /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
@@ -151,9 +156,12 @@ impl Manager {
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
         self.tell_failures();
-        // A store that fails now is asked again at the next tick.
-        if self.settle().is_ok() && !closing {
-            _ = self.catch_up();
+        if closing || self.followed.elapsed() >= self.rhythm.follow {
+            self.followed = Instant::now();
+            // A store that fails now is asked again next time.
+            if self.settle().is_ok() && !closing {
+                _ = self.catch_up();
+            }
         }
         if closing || self.touched.elapsed() >= self.rhythm.touch {
             self.touched = Instant::now();
@@ -314,14 +322,15 @@ impl Manager {
         }
     }
 
-    /// If the index had to be closed, reads it anew.
+    /// If the index had to be closed, or was not in step for too long, reads what it lacks.
     fn reopen(&mut self) -> Result<(), Error> {
-        if self.shared.index.is_open() { Ok(()) } else { self.catch_up() }
+        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { self.catch_up() }
     }
 
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
     fn catch_up(&mut self) -> Result<(), Error> {
         let index = &self.shared.index;
+        let began = self.shared.clock.now();
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
         let (mut anew, mut limit) = (0, PAGE);
@@ -355,7 +364,7 @@ impl Manager {
                     if !index.is_open() {
                         limit = limit.saturating_mul(8);
                     }
-                    index.set_open(false);
+                    index.close();
                     index.clear();
                     records.clear();
                     used.clear();
@@ -367,11 +376,11 @@ impl Manager {
         }
         match index.marks().format {
             Some(format) if format > Record::NEWEST_FORMAT => {
-                index.set_open(false);
+                index.close();
                 Err(Error::NewerFormat(format))
             }
             _ => {
-                index.set_open(true);
+                index.open(self.rhythm.stale_after.map(|bound| began.saturating_add(bound)));
                 Ok(())
             }
         }

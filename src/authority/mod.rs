@@ -45,7 +45,8 @@ use crate::store::{Position, TokenStore};
 /// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
-/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17).
+/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17), and
+/// with [`Builder::stale_after`] also when it does not.
 ///
 /// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
 /// not block. Principals still held are then denied everything.
@@ -292,9 +293,9 @@ impl Authority {
         }
     }
 
-    /// That the index holds everything. What was read before this has said so was not read from half of it.
+    /// That the index holds everything, and is in step. What was read before this has said so was not read from half of it.
     fn check_open(&self) -> Result<(), Error> {
-        if self.shared.index.is_open() { Ok(()) } else { Err(Error::Unavailable) }
+        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { Err(Error::Unavailable) }
     }
 
     /// Sends a call to the management thread.

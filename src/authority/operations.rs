@@ -87,7 +87,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
     if creator.lineage().len() > NewToken::MAX_LINEAGE {
         return Err(Error::LongLineage.into());
     }
-    let first_operator = kind.name() == KindName::Operator && draft.set_up()?.is_none();
+    let first_operator = is_first_operator(draft, &kind)?;
     let (secret, credential) = draft.secret(new.secret.as_ref())?;
 
     let now = draft.now;
@@ -152,6 +152,9 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
     }
 
     if after != before {
+        if is_first_operator(draft, &after.kind)? {
+            draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
+        }
         after.updated_at = draft.now;
         draft.put(Body::Token(Box::new(after)), Some(What::Updated));
     }
@@ -350,6 +353,11 @@ fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64,
     let organization = token.kind.organization();
     let hidden = !acting.sees(id, organization) && acting.writes(&token.kind, Some(id)).is_err();
     if hidden { Err(Error::NotFound(id).into()) } else { Ok((acting, revision, token)) }
+}
+
+/// Whether this is the first Operator token that the store ever holds: then it closes setup (design rule 9).
+fn is_first_operator(draft: &Draft<'_>, kind: &TokenKind) -> Result<bool, Stop> {
+    Ok(kind.name() == KindName::Operator && draft.set_up()?.is_none())
 }
 
 /// That the actor may deactivate, revoke or delete the token (design rule 11). Expiry does not matter.

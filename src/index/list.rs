@@ -11,8 +11,15 @@ use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Status, Token};
 
 /// Which tokens to list: those that fit everything that is set. The default is all.
+///
+/// ```
+/// use portcullis::{Filter, KindName, OrgId};
+///
+/// let organization = Some(OrgId::generate()?);
+/// let admins = Filter { organization, kind: Some(KindName::AllAccess), ..Filter::default() };
+/// # Ok::<(), portcullis::RandomError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Filter {
     /// Of this organization.
     pub organization: Option<OrgId>,

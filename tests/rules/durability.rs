@@ -88,7 +88,7 @@ fn rule_19_a_commit_in_doubt_is_whole_or_absent() {
         assert_eq!(error.to_string(), "the store failed and the change is in doubt; read it back later to see");
         assert!(error.is_temporary());
         // Nothing else is planned before that.
-        assert!(matches!(authority.create(host(), new()).wait(), Err(Error::InDoubt(_))));
+        assert!(matches!(authority.create(host(), new()).wait(), Err(Error::Store(_))));
         faults.heal();
         ok(authority.create(host(), new()));
         assert_eq!((all(&authority).len(), authority.position().revision), (count + 1, count as u64 + 1));

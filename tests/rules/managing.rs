@@ -35,6 +35,16 @@ fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
 }
 
 #[test]
+fn rule_09_an_operator_that_was_another_kind_before_counts_too() {
+    let world = World::new();
+    let id = world.issue(NewToken::custom(None, set(&["read:users"]))).token.id();
+    ok(world.authority.update(host(), id, Update::new().kind(TokenKind::operator())));
+    assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
+    ok(world.authority.delete(host(), id));
+    assert_eq!(text(world.node().setup(user(1))), SET_UP_BEFORE);
+}
+
+#[test]
 fn rule_09_that_setup_was_done_is_durable() {
     let directory = tempfile::tempdir().unwrap();
     let open = || RedbStore::open(directory.path().join("tokens.redb")).unwrap();
@@ -202,6 +212,8 @@ fn rule_10_who_created_a_token_is_stored_for_good_and_can_be_revoked_with_it() {
     assert_eq!(world.token(last.token.id()).creator().lineage(), lineage);
     assert_eq!(world.node().get(host(), last.token.id()).unwrap().creator().lineage(), lineage);
 
+    // One that is inactive only could be reactivated.
+    ok(world.authority.update(host(), third.token.id(), Update::new().deactivate()));
     let revoked = world.authority.revoke_all(host(), first.token.id()).wait().unwrap();
     assert_eq!(revoked.changed, 3);
     for (token, status) in [(&root, Status::Active), (&sibling, Status::Active), (&first, Status::Revoked)] {

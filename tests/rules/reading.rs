@@ -1,8 +1,9 @@
 //! Rule 12, and what else is read: pages, filters, purging, last use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use portcullis::{Actor, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
+use portcullis::{Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
 
 use crate::fixture::{
     HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
@@ -189,7 +190,8 @@ fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
     world.clock.advance(TICK * 1_000);
     let revoked = world.issue(NewToken::all_access(org(1))).token.id();
     world.authority.revoke(host(), revoked).wait().unwrap();
-    let deleted = world.issue(NewToken::all_access(org(1)).secret(chosen(2))).token.id();
+    let deleted = world.issue(NewToken::all_access(org(1)).secret(chosen(4))).token.id();
+    ok(world.authority.rotate(host(), deleted, portcullis::Rotation::new().secret(chosen(2)).overlap(HOUR)));
     world.authority.delete(host(), deleted).wait().unwrap();
     world.clock.advance(2 * HOUR);
     let deleted_later = world.issue(NewToken::all_access(org(1)).secret(chosen(3))).token.id();
@@ -204,7 +206,7 @@ fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
         |number| world.authority.create(host(), NewToken::operator().owner(user(1)).secret(chosen(number))).wait();
     assert!(again(1).is_err(), "remembered, because it was deleted only now");
     assert!(again(3).is_err(), "remembered");
-    assert!(again(2).is_ok(), "forgotten");
+    assert!(again(2).is_ok() && again(4).is_ok(), "forgotten");
     assert_eq!(world.authority.purge(host(), START.saturating_add(HOUR)).wait().unwrap().changed, 0);
     // Never what expires only later, whatever the time that is asked for.
     assert_eq!(world.authority.purge(host(), Timestamp::MAX).wait().unwrap().changed, 2);
@@ -272,6 +274,24 @@ fn last_use_is_told_to_the_second_and_survives() {
     let reopened = portcullis::Authority::open(store).wait().unwrap();
     assert_eq!(reopened.get(host(), id).unwrap().last_used_at(), used);
     assert_eq!(reopened.position(), revision);
+}
+
+#[test]
+fn last_use_and_failures_are_told_however_rarely_the_store_is_followed() {
+    let world = World::new();
+    let rarely = |builder: Builder| builder.follow(HOUR).write_last_used(Duration::ZERO);
+    let node = world.node_with(rarely);
+    let issued = world.authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap();
+    assert!(node.authenticate(issued.secret.expose()).is_err(), "not followed yet");
+    eventually("told", || {
+        world.events.take().iter().any(|event| event == "not authenticated: no token has this secret")
+    });
+    assert!(node.get(host(), issued.token.id()).is_err(), "still not followed");
+
+    // A call finds that it has to follow.
+    ok(node.update(host(), issued.token.id(), Update::new().description("followed")));
+    node.authenticate(issued.secret.expose()).unwrap();
+    eventually("written", || world.node().get(host(), issued.token.id()).unwrap().last_used_at() == Some(world.now()));
 }
 
 #[test]

@@ -144,6 +144,22 @@ fn rule_18_a_call_is_planned_anew_on_what_others_did() {
 }
 
 #[test]
+fn a_principal_does_not_outlive_rotations_that_are_learned_of_together() {
+    let world = World::new();
+    let issued = world.issue(NewToken::all_access(org(1)));
+    let late = behind(&world);
+    let held = late.authenticate(issued.secret.expose()).unwrap();
+    let second = world.authority.rotate(host(), issued.token.id(), Rotation::new()).wait().unwrap();
+    let third = world.authority.rotate(host(), issued.token.id(), Rotation::new().overlap(HOUR)).wait().unwrap();
+    ok(late.update(host(), issued.token.id(), Update::new()));
+    // The overlap is that of the second secret, not of the first.
+    assert_eq!(held.check(), Err(Reason::Unknown));
+    for issued in [&second, &third] {
+        late.authenticate(issued.secret.expose()).unwrap();
+    }
+}
+
+#[test]
 fn rule_18_what_changes_nothing_is_answered_as_of_the_store_too() {
     let world = World::new();
     ok(world.authority.set_owner(host(), user(1), Standing::Suspended));
