@@ -332,7 +332,7 @@ mod tests {
             former: Vec::new(),
         };
         let index = Index::new();
-        index.set_open(true);
+        index.open(None);
         let mut apply = |page: [Body; 2]| {
             let page = page.map(Record);
             let records = page.iter().map(|record| {
