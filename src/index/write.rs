@@ -333,7 +333,7 @@ mod tests {
         };
         let index = Index::new();
         index.open(None);
-        let mut apply = |page: [Body; 2]| {
+        let apply = |page: [Body; 2]| {
             let page = page.map(Record);
             let records = page.iter().map(|record| {
                 // Asked for the next record, the index shows the ones before.
