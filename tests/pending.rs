@@ -208,10 +208,11 @@ fn dropping_an_authority_in_async_code_does_not_deadlock() {
 #[test]
 fn an_authority_can_be_dropped_on_its_own_thread() {
     // By an executor that runs the task where it is woken.
-    struct Holds(Mutex<Option<Authority>>);
+    struct Holds(Mutex<Option<Authority>>, AtomicUsize);
     impl Wake for Holds {
         fn wake(self: Arc<Self>) {
             drop(self.0.lock().unwrap().take());
+            self.1.fetch_add(1, Ordering::SeqCst);
         }
     }
     let world = World::new(NEVER);
@@ -220,11 +221,12 @@ fn an_authority_can_be_dropped_on_its_own_thread() {
     let later = suspend(&world.authority);
     world.faults.wait_until_hanging();
     let World { authority, faults, held, .. } = world;
-    let holds = Arc::new(Holds(Mutex::new(Some(authority))));
+    let holds = Arc::new(Holds(Mutex::new(Some(authority)), AtomicUsize::new(0)));
     assert!(poll(&mut pending, &Waker::from(Arc::clone(&holds))).is_pending());
     faults.release();
     assert!(later.wait().is_ok());
     eventually("closed", || held.iter().all(|principal| principal.check() == Err(Reason::Unavailable)));
+    assert_eq!(holds.1.load(Ordering::SeqCst), 1);
 
     // And in the log, where it is the last thing that is told.
     let place = Arc::new(Mutex::new(None::<Authority>));

@@ -52,6 +52,8 @@ pub(crate) struct Manager {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) rhythm: Rhythm,
     queue: VecDeque<Box<dyn Call>>,
+    /// Calls that have more to do, after those that came meanwhile.
+    later: Vec<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
     followed: Instant,
     touched: Instant,
@@ -100,8 +102,8 @@ impl Manager {
         observer: Option<Box<dyn Observer>>,
         rhythm: Rhythm,
     ) -> Self {
-        let now = Instant::now();
-        Self { shared, store, observer, rhythm, queue: VecDeque::new(), unsettled: None, followed: now, touched: now }
+        let (queue, later, now) = (VecDeque::new(), Vec::new(), Instant::now());
+        Self { shared, store, observer, rhythm, queue, later, unsettled: None, followed: now, touched: now }
     }
 
     /// Reads everything from the store, and opens the index.
@@ -115,11 +117,12 @@ impl Manager {
         let mut closing = Closing::No;
         let mut attempts = 0;
         let mut next_tick = self.next_tick();
-        while matches!(closing, Closing::No) || !self.queue.is_empty() {
+        while matches!(closing, Closing::No) || !self.is_idle() {
             // Calls that met others' changes are planned again among themselves: who comes later has all attempts.
             if matches!(closing, Closing::No) && attempts == 0 {
                 closing = self.receive(receiver, next_tick);
             }
+            self.queue.extend(self.later.drain(..));
             attempts = self.work(attempts);
             if Instant::now() >= next_tick {
                 self.tick(false);
@@ -137,12 +140,15 @@ impl Manager {
         Instant::now() + self.rhythm.follow.clamp(SHORTEST, TICK)
     }
 
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.later.is_empty()
+    }
+
     /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
     fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
         while self.queue.len() < MAX_COMMIT {
-            let idle =
-                if self.queue.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
-            match receiver.recv_timeout(idle) {
+            let wait = if self.is_idle() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match receiver.recv_timeout(wait) {
                 Ok(Message::Call(call)) => self.queue.push_back(call),
                 Ok(Message::Close(answer)) => return Closing::Asked(answer),
                 Err(RecvTimeoutError::Timeout) => break,
@@ -266,7 +272,7 @@ impl Manager {
     fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
         for (call, part) in planned {
             match part {
-                Ok(_) => self.queue.extend(call.finish(&self.shared.index, committed.clone())),
+                Ok(_) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
                 Err(error) => self.fail(call, error),
             }
         }

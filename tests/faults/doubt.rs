@@ -184,11 +184,14 @@ fn calls_of_several_commits_take_turns_with_others() {
     world.faults.next(Call::Commit, Fault::Hang);
     let all = world.authority.revoke_all(host(), world.admin.id);
     world.faults.wait_until_hanging();
-    let other = world.authority.update(host(), world.root.id, Update::new().description("between"));
+    let new = || NewToken::all_access(world.organization).owner(world.owner);
+    let others: Vec<_> = (0..5).map(|_| world.authority.create(host(), new())).collect();
     let revision = world.revision();
     world.faults.release();
-    assert_eq!(all.wait().unwrap().changed, 2_104 - 1);
-    assert_eq!(other.wait().unwrap().revision(), revision + 2);
+    assert_eq!(all.wait().unwrap().changed, 2_103);
+    for other in others {
+        assert_eq!(other.wait().unwrap().token.revision(), revision + 2);
+    }
 }
 
 /// A clock that fails when it is told to.
