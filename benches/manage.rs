@@ -129,8 +129,7 @@ fn pages(sizes: &[usize]) {
 }
 
 fn organization() -> Filter {
-    let filter = Filter { organization: Some(org(0)), ..Filter::default() };
-    filter
+    Filter { organization: Some(org(0)), ..Filter::default() }
 }
 
 /// Opening a store full of tokens, beside reading and decoding the same records and dropping them.

@@ -36,8 +36,9 @@ pub enum Error {
     /// The token would be accepted longer than the actor's own (design rule 10).
     #[error("the acting token expires at {0}, and the other would outlive it")]
     Outlives(Timestamp),
-    /// A token cannot give itself a new secret (design rule 15).
-    #[error("a token cannot rotate itself: a thief would lock its owner out")]
+    /// A token can give neither itself nor one that it was created under a new secret (design rule 11): else a thief
+    /// would make another token and lock the owner out.
+    #[error("a token can rotate neither itself nor one that it was created under: a thief would lock the owner out")]
     RotatesItself,
 
     // What is asked.

@@ -134,7 +134,7 @@ impl Authority {
     }
 
     /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
-    /// (rule 11).
+    /// (rule 11). What was created under a token that was deleted is for Operators and the host to revoke.
     ///
     /// Up to 998 tokens go in one commit. More go in several, the token itself in the first, so that none of those left
     /// can create another in its name; if that is interrupted, repeat it.
@@ -245,21 +245,33 @@ impl Authority {
 
     /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper
     /// that no secret needs can be removed.
-    #[must_use]
-    pub fn tokens_by_pepper(&self) -> BTreeMap<char, usize> {
-        self.shared.index.secrets_by_key(self.shared.clock.now())
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn tokens_by_pepper(&self) -> Result<BTreeMap<char, usize>, Error> {
+        let counts = self.shared.index.secrets_by_key(self.shared.clock.now());
+        self.check_open()?;
+        Ok(counts)
     }
 
-    /// Where an owner stands, as far as the store was followed.
-    #[must_use]
-    pub fn owner(&self, owner: UserId) -> Standing {
-        self.shared.index.owner_standing(owner)
+    /// Where an owner stands.
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn owner(&self, owner: UserId) -> Result<Standing, Error> {
+        let standing = self.shared.index.owner_standing(owner);
+        self.check_open()?;
+        Ok(standing)
     }
 
-    /// Where an organization stands, as far as the store was followed.
-    #[must_use]
-    pub fn organization(&self, organization: OrgId) -> Standing {
-        self.shared.index.organization_standing(organization)
+    /// Where an organization stands.
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn organization(&self, organization: OrgId) -> Result<Standing, Error> {
+        let standing = self.shared.index.organization_standing(organization);
+        self.check_open()?;
+        Ok(standing)
     }
 
     /// How far the store was followed.

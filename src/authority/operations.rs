@@ -167,7 +167,8 @@ pub(crate) fn rotate(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, rotation
     acting.writes(&token.kind, Some(id))?;
     acting.covers(&token.kind)?;
     acting.outlasts(token.expires_at)?;
-    if acting.is(id) {
+    // What it creates has itself and all before it in its lineage.
+    if acting.creator().lineage().contains(&id) {
         return Err(Error::RotatesItself.into());
     }
     check_not_revoked(&token)?;

@@ -270,9 +270,11 @@ impl Lookup {
 
     /// Removes everything.
     pub(crate) fn clear(&self) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
         for page in (0..self.count.load(Ordering::Relaxed)).filter_map(|number| self.pages.get(number)) {
             page.drain();
         }
+        self.moves.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -139,7 +139,8 @@ impl Index {
         }
         self.put_kind(catalog, &mut facts, &token.kind);
         self.put_overlap(catalog, &mut facts, (place, &before, &former_digest), token);
-        if !same_secret {
+        // Also where an overlap took a serial: no two secrets share one.
+        if !same_secret || facts.serial != before.serial {
             facts.serial = facts.serial.wrapping_add(1);
         }
         if put_more(catalog, place, token) {

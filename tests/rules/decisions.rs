@@ -152,7 +152,10 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     // Nothing of the former store is left: no principal, and not even who was suspended there.
     assert!(others.iter().all(|principal| principal.check() == Err(Reason::Unknown)));
     authority.authenticate(theirs.secret.expose()).unwrap();
-    assert_eq!((authority.owner(user(9)), authority.organization(org(9))), (Standing::Active, Standing::Active));
+    assert_eq!(
+        (authority.owner(user(9)).unwrap(), authority.organization(org(9)).unwrap()),
+        (Standing::Active, Standing::Active)
+    );
     _ = authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
 }
 

@@ -34,14 +34,14 @@ fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {
     let set_organization = |standing| world.authority.set_organization(host(), org(1), standing).wait().unwrap();
 
     assert_eq!((set_owner(Standing::Active).changed, set_owner(Standing::Suspended).changed), (0, 1));
-    assert_eq!(world.authority.owner(user(1)), Standing::Suspended);
+    assert_eq!(world.authority.owner(user(1)).unwrap(), Standing::Suspended);
     check(Err(Reason::OwnerSuspended), [Ok(()), Err(Reason::OwnerSuspended)]);
     assert_eq!(set_owner(Standing::Suspended).changed, 0);
     assert_eq!(set_owner(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
 
     assert_eq!(set_organization(Standing::Suspended).changed, 1);
-    assert_eq!(world.authority.organization(org(1)), Standing::Suspended);
+    assert_eq!(world.authority.organization(org(1)).unwrap(), Standing::Suspended);
     check(Err(Reason::OrganizationSuspended), [Err(Reason::OrganizationSuspended), Ok(())]);
     assert_eq!(set_organization(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
@@ -73,8 +73,14 @@ fn rule_16_deleting_an_owner_or_an_organization_is_final() {
     ok(world.authority.delete(&world.login(&operator), issued.token.id()));
     // Another authority that reads the store knows it all.
     let node = world.node();
-    assert_eq!((node.owner(user(1)), node.organization(org(1))), (Standing::Deleted, Standing::Deleted));
-    assert_eq!((node.owner(user(2)), node.organization(org(2))), (Standing::Active, Standing::Active));
+    assert_eq!(
+        (node.owner(user(1)).unwrap(), node.organization(org(1)).unwrap()),
+        (Standing::Deleted, Standing::Deleted)
+    );
+    assert_eq!(
+        (node.owner(user(2)).unwrap(), node.organization(org(2)).unwrap()),
+        (Standing::Active, Standing::Active)
+    );
 }
 
 #[test]

@@ -350,9 +350,20 @@ fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_i
         let refused = world.authority.get(&principal, id).unwrap_err();
         assert_eq!(refused.to_string(), "the acting token is not accepted: the token is revoked");
     }
+    // Nor through a token that it makes for that, or one that that one makes.
+    let refusal =
+        "a token can rotate neither itself nor one that it was created under: a thief would lock the owner out";
     let mighty = world.principal(NewToken::all_access(org(1)));
-    let answer = world.authority.rotate(&mighty, id_of(&mighty), Rotation::new());
-    assert_eq!(text(answer), "a token cannot rotate itself: a thief would lock its owner out");
+    let create = |actor: &portcullis::Principal<'_>| {
+        let issued = world.authority.create(actor, NewToken::all_access(org(1))).wait().unwrap();
+        world.authority.authenticate(issued.secret.expose()).unwrap()
+    };
+    let child = create(&mighty);
+    let grandchild = create(&child);
+    for actor in [&mighty, &child, &grandchild] {
+        assert_eq!(text(world.authority.rotate(actor, id_of(&mighty), Rotation::new())), refusal);
+    }
+    world.authority.rotate(&mighty, id_of(&grandchild), Rotation::new()).wait().unwrap();
 }
 
 #[test]

@@ -149,7 +149,7 @@ pub const CASES: [Case; 12] = [
         crowd: 0,
         prepare: nothing,
         call: |world| started(world.authority.set_owner(&world.operator(), world.owner, Standing::Suspended)),
-        done: |world, authority| authority.owner(world.owner) == Standing::Suspended,
+        done: |world, authority| authority.owner(world.owner).unwrap() == Standing::Suspended,
     },
     Case {
         name: "set_organization that restores",
@@ -162,7 +162,7 @@ pub const CASES: [Case; 12] = [
         call: |world| {
             started(world.authority.set_organization(&world.operator(), world.organization, Standing::Active))
         },
-        done: |world, authority| authority.organization(world.organization) == Standing::Active,
+        done: |world, authority| authority.organization(world.organization).unwrap() == Standing::Active,
     },
     Case {
         name: "purge",

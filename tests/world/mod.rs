@@ -205,7 +205,7 @@ impl World {
                 break;
             }
         }
-        let standings = (authority.owner(self.owner), authority.organization(self.organization));
+        let standings = (authority.owner(self.owner).unwrap(), authority.organization(self.organization).unwrap());
         View { tokens, standings, allowed: self.allowed(authority) }
     }
 
