@@ -25,8 +25,7 @@ pub(crate) struct Lookup {
     seeds: [u64; 2],
 }
 
-/// Open addressing with linear probing, from the beginning of a line of the cache on.
-#[repr(align(64))]
+/// Open addressing with linear probing.
 struct Page {
     entries: [AtomicU64; PAGE],
     /// Entries that are not [`FREE`], the [`DEAD`] included. Like the next, only the writer looks at it.
@@ -36,8 +35,6 @@ struct Page {
 }
 
 const PAGE: usize = 256;
-/// Entries that share a line of the cache.
-const LINE: usize = 8;
 /// A page that has so many entries is split, or swept.
 const FULL: u32 = 208;
 /// Random digests need about 25 for a thousand million tokens.
@@ -78,37 +75,12 @@ const fn leading(hash: u64, depth: u32) -> usize {
 }
 
 impl Page {
-    /// The line of entries that the hash belongs to.
-    const fn line(hash: u64) -> usize {
-        #[allow(clippy::cast_possible_truncation)] // The low bits choose the line.
-        let line = hash as usize % (PAGE / LINE);
-        line
-    }
-
-    /// An entry with this tag in the line that the hash belongs to; free or dead where there is none.
-    ///
-    /// Which of the entries it is cannot be predicted, so there is no branch for each.
-    #[inline]
-    fn likely(&self, hash: u64, tag: u64) -> u64 {
-        let line = self.entries.as_chunks::<LINE>().0.get(Self::line(hash));
-        line.into_iter().flatten().fold(FREE, |likely, entry| {
-            let entry = entry.load(Ordering::Acquire);
-            if entry >> 32 == tag { entry } else { likely }
-        })
-    }
-
-    /// The entries from where the hash belongs on.
-    #[inline]
-    fn entries_from(&self, hash: u64) -> impl Iterator<Item = u64> {
-        let (before, after) = self.entries.split_at_checked(Self::line(hash) * LINE).unwrap_or_default();
-        after.iter().chain(before).map(|entry| entry.load(Ordering::Acquire))
-    }
-
     /// What `take` makes of an entry, of those from where the hash belongs to the first free one: the first that is
     /// something.
     #[inline]
     fn probe<R>(&self, hash: u64, mut take: impl FnMut(&AtomicU64, u64) -> Option<R>) -> Option<R> {
-        let start = Self::line(hash) * LINE;
+        #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
+        let start = hash as usize;
         for step in 0..PAGE {
             let entry = self.entries.get(start.wrapping_add(step) % PAGE)?;
             let value = entry.load(Ordering::Acquire);
@@ -181,17 +153,11 @@ impl Lookup {
         let (hash, tag) = (self.hash(digest), tag_of(digest));
         loop {
             let moves = self.moves.load(Ordering::Acquire);
-            let page = self.page(hash)?;
-            let likely = std::iter::once(page.likely(hash, tag));
-            // One loop, so that `accept` is there once.
-            for entry in likely.chain(page.entries_from(hash).take_while(|entry| *entry != FREE)) {
-                if entry >> 32 == tag
-                    && entry != FREE
-                    && entry != DEAD
-                    && let Some(found) = accept(slot_of(entry))
-                {
-                    return Some(found);
-                }
+            let found = self.page(hash)?.probe(hash, |_, entry| {
+                if entry >> 32 == tag && entry != FREE && entry != DEAD { accept(slot_of(entry)) } else { None }
+            });
+            if found.is_some() {
+                return found;
             }
             fence(Ordering::Acquire);
             if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {

@@ -13,11 +13,11 @@ use crate::model::token::{Standing, Status};
 
 /// A token, or a secret that overlaps with its successor, or nothing.
 ///
-/// The first cache line is all that authentication needs. A writer makes [`Slot::state`] odd, changes the rest, and
+/// The first cache line is all that authentication needs: at random, each line read costs as much as hashing. A writer makes [`Slot::state`] odd, changes the rest, and
 /// makes it even again; a reader that saw it odd or changed reads again (a *seqlock*, on atomics). So readers take no
 /// lock, and what they read belongs together.
 #[derive(Default)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     /// [`State`] in the lower half; in the upper half how often the slot was written, times two.
     state: AtomicU64,
@@ -188,21 +188,29 @@ impl Slot {
                 load(&self.digest).iter().zip(digest).fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
             let differences = differences | u64::from(state.key() ^ key);
             let present = state.intersects(State::TOKEN | State::OVERLAPPING);
-            (bool::from(differences.ct_eq(&0)) && present).then(|| read(&self.load(state)))
+            (bool::from(differences.ct_eq(&0)) && present).then(|| read(&self.first_line(state)))
         })
     }
 
+    /// What authentication needs: of the second line, only the target of an overlapping secret.
     #[inline]
-    fn load(&self, state: State) -> Facts {
+    fn first_line(&self, state: State) -> Facts {
+        let target = if state.contains(State::OVERLAPPING) { load(&self.target) } else { [0; 2] };
         Facts {
             state,
             expires: self.expires.load(Ordering::Relaxed),
             owner: self.owner.load(Ordering::Relaxed),
             organization: self.organization.load(Ordering::Relaxed),
             serial: self.serial.load(Ordering::Relaxed),
-            target: load(&self.target),
-            overlap: self.overlap.load(Ordering::Relaxed),
+            target,
+            overlap: 0,
         }
+    }
+
+    #[inline]
+    fn load(&self, state: State) -> Facts {
+        let overlap = self.overlap.load(Ordering::Relaxed);
+        Facts { target: load(&self.target), overlap, ..self.first_line(state) }
     }
 
     /// The digest, for the management plane.
@@ -255,8 +263,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_takes_two_cache_lines() {
+    fn it_takes_two_cache_lines_and_authentication_one() {
         assert_eq!(size_of::<Slot>(), 128);
+        assert_eq!(std::mem::offset_of!(Slot, used) + size_of::<AtomicU32>(), 64);
     }
 
     #[test]
