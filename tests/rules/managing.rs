@@ -363,7 +363,7 @@ fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_i
     for actor in [&mighty, &child, &grandchild] {
         assert_eq!(text(world.authority.rotate(actor, id_of(&mighty), Rotation::new())), refusal);
     }
-    world.authority.rotate(&mighty, id_of(&grandchild), Rotation::new()).wait().unwrap();
+    _ = world.authority.rotate(&mighty, id_of(&grandchild), Rotation::new()).wait().unwrap();
 }
 
 #[test]
