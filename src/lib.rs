@@ -122,3 +122,8 @@ pub use store::{
 };
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
