@@ -14,7 +14,7 @@ use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
-use crate::secret::{Credential, Digest, Secret};
+use crate::secret::Secret;
 use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
 
 /// What to answer after the commit at that revision.
@@ -260,8 +260,7 @@ pub(crate) fn delete(draft: &mut Draft<'_>, actor: &Actor, id: TokenId) -> Plan<
 
 fn put_deleted(draft: &mut Draft<'_>, token: TokenRecord) {
     let TokenRecord { id, credential, overlap, mut former, .. } = token;
-    let digest_of = |credential: Credential| -> Digest { credential.digest };
-    former.extend(overlap.map(|(credential, _)| digest_of(credential)));
+    former.extend(overlap.map(|(credential, _)| credential.digest));
     former.push(credential.digest);
     draft.put(Body::Tombstone(Tombstone { id, deleted_at: draft.now, digests: former }), Some(What::Deleted));
 }
