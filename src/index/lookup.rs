@@ -160,7 +160,7 @@ impl Lookup {
                 return found;
             }
             fence(Ordering::Acquire);
-            if moves % 2 == 0 && self.moves.load(Ordering::Relaxed) == moves {
+            if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {
                 return None;
             }
             std::hint::spin_loop();
@@ -203,7 +203,7 @@ impl Lookup {
         page.depth.store(depth + 1, Ordering::Relaxed);
         other.depth.store(depth + 1, Ordering::Relaxed);
         for (hash, entry) in kept {
-            if leading(hash, depth + 1) % 2 == 0 { page.put(hash, entry) } else { other.put(hash, entry) }
+            if leading(hash, depth + 1).is_multiple_of(2) { page.put(hash, entry) } else { other.put(hash, entry) }
         }
         // The upper half of the places that led to the old page lead to the new one.
         let whole = self.depth.load(Ordering::Relaxed);
@@ -218,7 +218,9 @@ impl Lookup {
     fn double(&self, depth: u32) {
         let pairs = self.directory(depth + 1).chunks_exact(2);
         for (pair, page) in pairs.zip(self.directory(depth)) {
-            pair.iter().for_each(|place| place.store(page.load(Ordering::Relaxed), Ordering::Relaxed));
+            for place in pair {
+                place.store(page.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
         }
         self.depth.store(depth + 1, Ordering::Release);
     }
