@@ -3,7 +3,13 @@
 //! Every contender's next token depends on its last answer, so times are until the answer is there. Tokens are drawn at
 //! random from all, each with its secret in memory of its own, so that beyond a few thousand neither is in the cache.
 //! `SIZES=1000,100000` measures only these numbers of tokens.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 
 mod fill;
 mod measure;
@@ -92,7 +98,7 @@ fn kinds() -> Vec<(&'static str, TokenKind, NewToken)> {
     let buckets = |count: usize| TokenKind::read_write(org(0), (0..count).map(|n| (bucket(n), Action::WRITE))).unwrap();
     let custom = |count: usize| {
         let permissions = (0..count).map(|n| Permission::write(Resource::bucket(org(0), bucket(n))));
-        TokenKind::custom(Some(org(0)), PermissionSet::from_iter(permissions)).unwrap()
+        TokenKind::custom(Some(org(0)), permissions.collect::<PermissionSet>()).unwrap()
     };
     let kinds = vec![
         ("operator", TokenKind::operator()),

@@ -129,9 +129,7 @@ fn pages(sizes: &[usize]) {
 }
 
 fn organization() -> Filter {
-    let mut filter = Filter::default();
-    filter.organization = Some(org(0));
-    filter
+    Filter { organization: Some(org(0)), ..Filter::default() }
 }
 
 /// Opening a store full of tokens, beside reading and decoding the same records and dropping them.

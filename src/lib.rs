@@ -60,7 +60,7 @@
 //! - A [`TokenStore`] and the [`Clock`] are trusted. So is [`Actor::host`], which no permission limits.
 //! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
 //! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
-//!   others within [`Builder::follow`].
+//!   others within [`Builder::follow`], or [`Builder::stale_after`] while the store does not answer.
 //!
 //! # Features
 //!
@@ -122,3 +122,8 @@ pub use store::{
 };
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -43,8 +43,8 @@ fn small_world() -> World {
     World::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
 }
 
-fn masks() -> impl Iterator<Item = Action> + Clone {
-    (0..=u8::MAX).map(Action::from_bits_retain)
+fn masks() -> Vec<Action> {
+    (0..=u8::MAX).map(Action::from_bits_retain).collect()
 }
 
 /// The permissions for these actions on that pattern.
@@ -53,7 +53,7 @@ fn permissions(pattern: portcullis::Pattern, actions: Action) -> impl Iterator<I
 }
 
 /// The library's answer is the one of the rules, to the letter.
-fn check(expected: &Answer, answer: &Result<(), Denial>, context: impl Fn() -> String) {
+fn check(expected: &Answer, answer: &Result<(), Denial>, context: &dyn Fn() -> String) {
     let right = match (expected, answer) {
         (Answer::Allowed, Ok(())) => true,
         (Answer::Refused(reasons), Err(denial)) => {
@@ -68,36 +68,30 @@ fn check(expected: &Answer, answer: &Result<(), Denial>, context: impl Fn() -> S
     assert!(right, "{}: expected {expected:?}, got {answer:?}", context());
 }
 
-fn compare(
-    kind: &Kind,
-    live: &Liveness,
-    now: Timestamp,
-    masks: impl Iterator<Item = Action> + Clone,
-    resources: &[Resource],
-) {
+fn compare(kind: &Kind, live: &Liveness, now: Timestamp, masks: &[Action], resources: &[Resource]) {
     let built = kind.build();
     for resource in resources {
-        for actions in masks.clone() {
+        for actions in masks.iter().copied() {
             let answer = decide(&built, live, actions, resource, now);
             if let Err(denial) = &answer {
                 assert_eq!(denial.resource(), *resource);
             }
             let expected = naive::decide(kind, live, actions, resource, now);
-            check(&expected, &answer, || format!("{kind:?} {live:?} at {now:?} asked {actions:?} on {resource:?}"));
+            check(&expected, &answer, &|| format!("{kind:?} {live:?} at {now:?} asked {actions:?} on {resource:?}"));
         }
     }
 }
 
 #[test]
 fn rules_1_3_operators_may_do_everything_that_can_be_asked() {
-    compare(&Kind::Operator, &LIVE, NOW, masks(), &world().resources());
+    compare(&Kind::Operator, &LIVE, NOW, &masks(), &world().resources());
 }
 
 #[test]
 fn rules_1_4_all_access_ends_with_its_organization() {
     let world = world();
     for org in &world.orgs {
-        compare(&Kind::AllAccess(*org), &LIVE, NOW, masks(), &world.resources());
+        compare(&Kind::AllAccess(*org), &LIVE, NOW, &masks(), &world.resources());
     }
 }
 
@@ -112,7 +106,7 @@ fn rules_1_5_read_write_ends_with_its_buckets() {
             .filter_map(|(place, id)| ACTIONS.get(granted(place).checked_sub(1)? as usize).map(|some| (*id, *some)))
             .collect();
         let kind = Kind::ReadWrite(world.orgs[0], buckets);
-        compare(&kind, &LIVE, NOW, masks(), &world.resources());
+        compare(&kind, &LIVE, NOW, &masks(), &world.resources());
     }
 }
 
@@ -123,12 +117,12 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
     for pattern in world.patterns() {
         for actions in ACTIONS {
             let kind = Kind::Custom(None, permissions(pattern, actions).collect());
-            compare(&kind, &LIVE, NOW, masks(), &resources);
+            compare(&kind, &LIVE, NOW, &masks(), &resources);
         }
         // The same within an organization.
         if let Some(org) = pattern.org() {
             let kind = Kind::Custom(Some(org), permissions(pattern, Action::READ).collect());
-            compare(&kind, &LIVE, NOW, ACTIONS.into_iter(), &resources);
+            compare(&kind, &LIVE, NOW, &ACTIONS, &resources);
         }
     }
 }
@@ -142,7 +136,7 @@ fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
         for other in &patterns[at..] {
             for (first, second) in ACTIONS.iter().flat_map(|first| ACTIONS.iter().map(move |second| (first, second))) {
                 let both = permissions(*one, *first).chain(permissions(*other, *second)).collect();
-                compare(&Kind::Custom(None, both), &LIVE, NOW, ACTIONS.into_iter(), &resources);
+                compare(&Kind::Custom(None, both), &LIVE, NOW, &ACTIONS, &resources);
             }
         }
     }
@@ -162,7 +156,7 @@ fn rules_6_7_every_triple_of_patterns_allows_what_any_does() {
                 {
                     let three = [first, second, third].into_iter().zip(actions);
                     let three = three.flat_map(|(pattern, actions)| permissions(*pattern, actions)).collect();
-                    compare(&Kind::Custom(None, three), &LIVE, NOW, ACTIONS.into_iter(), &resources);
+                    compare(&Kind::Custom(None, three), &LIVE, NOW, &ACTIONS, &resources);
                 }
             }
         }
@@ -192,7 +186,7 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
                     let live = Liveness { status, expires_at, owner, organization };
                     for now in [Timestamp::EPOCH, NOW, Timestamp::MAX] {
                         for kind in &kinds {
-                            compare(kind, &live, now, asked.into_iter(), &world.resources());
+                            compare(kind, &live, now, &asked, &world.resources());
                         }
                     }
                 }

@@ -433,3 +433,34 @@ fn times_and_standings_are_read_as_written() {
     );
     assert_eq!(serde_json::to_string(&Standing::Suspended).unwrap(), "\"suspended\"");
 }
+
+#[test]
+fn a_token_serializes_for_people_in_influxdbs_field_names() {
+    let clock = portcullis::testing::ManualClock::new(portcullis::Timestamp::from_micros(1_800_000_000_000_000));
+    let authority = portcullis::Authority::builder().clock(clock).open(portcullis::MemoryStore::new()).wait().unwrap();
+    let new = portcullis::NewToken::read_write(OrgId::try_from(1).unwrap())
+        .owner(portcullis::UserId::try_from(2).unwrap())
+        .read(ResourceId::try_from(3).unwrap())
+        .description("a sensor")
+        .expires_in(std::time::Duration::from_secs(60));
+    let issued = authority.create(portcullis::Actor::host("test"), new).wait().unwrap();
+    let expected = serde_json::json!({
+        "id": issued.token.id().to_string(),
+        "kind": "readWrite",
+        "status": "active",
+        "description": "a sensor",
+        "orgID": "0000000000000001",
+        "userID": "0000000000000002",
+        "permissions": [
+            { "action": "read", "resource": { "type": "buckets", "orgID": "0000000000000001", "id": "0000000000000003" } },
+        ],
+        "createdBy": "host: test",
+        "createdAt": "2027-01-15T08:00:00.000000Z",
+        "updatedAt": "2027-01-15T08:00:00.000000Z",
+        "expiresAt": "2027-01-15T08:01:00.000000Z",
+        "lastUsedAt": null,
+        "revision": 1,
+        "refused": null,
+    });
+    assert_eq!(serde_json::to_value(&issued.token).unwrap(), expected);
+}

@@ -76,7 +76,7 @@ fn kind_of(name: &str) -> TokenKind {
         "buckets-50" => TokenKind::read_write(org(0), buckets(50)).unwrap(),
         _ => {
             let permissions = (0..1_000).map(|n| Permission::write(Resource::bucket(org(0), bucket(n))));
-            TokenKind::custom(Some(org(0)), PermissionSet::from_iter(permissions)).unwrap()
+            TokenKind::custom(Some(org(0)), permissions.collect::<PermissionSet>()).unwrap()
         }
     }
 }

@@ -33,7 +33,7 @@ impl Default for Builder {
             observer: None,
             keyring: Keyring::default(),
             format: Format::default(),
-            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_mins(1) },
+            rhythm: Rhythm { follow: Duration::from_secs(1), stale_after: None, touch: Duration::from_mins(1) },
         }
     }
 }
@@ -68,6 +68,8 @@ impl Builder {
     /// What generated secrets begin with, before `_`: up to five letters and digits, `pcs` by default. Choose one of
     /// your own, so that scanners for leaked secrets can tell whose they are.
     ///
+    /// Secrets made under another prefix stay valid, unless they begin with the new one and `_`.
+    ///
     /// # Errors
     /// It is empty, longer, or has other characters.
     pub fn secret_prefix(mut self, prefix: &str) -> Result<Self, PrefixError> {
@@ -82,9 +84,20 @@ impl Builder {
     }
 
     /// How often to read what other authorities changed in the store: once a second by default. So long after a
-    /// revocation elsewhere, at most, this authority knows of it, as long as the store answers.
+    /// revocation elsewhere, at most, this authority knows of it, as long as the store answers; for when it does not,
+    /// see [`stale_after`](Self::stale_after).
     pub fn follow(mut self, interval: Duration) -> Self {
         self.rhythm.follow = interval;
+        self
+    }
+
+    /// Denies everything from so long after the last successful reading of the store on, until the next: the bound on
+    /// a revocation elsewhere holds then also while the store fails, or hangs. Choose several times
+    /// [`follow`](Self::follow), by the same clock as expiry.
+    ///
+    /// By default there is no such end: an authority that is alone on its store misses nothing while that fails.
+    pub fn stale_after(mut self, bound: Duration) -> Self {
+        self.rhythm.stale_after = Some(bound);
         self
     }
 
@@ -97,9 +110,12 @@ impl Builder {
     /// Opens a store, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version.
+    /// The store cannot be read, or was written by a newer version; or both peppers have the same id.
     pub fn open(self, store: impl TokenStore + 'static) -> Pending<Authority> {
         let Self { clock, observer, keyring, format, rhythm } = self;
+        if let Some(id) = keyring.ambiguous() {
+            return Pending::ready(Err(Error::SamePepperId(id)));
+        }
         let failures = Failures::default();
         let shared = Arc::new(Shared { index: Index::new(), clock, keyring, format, failures });
         let (queue, receiver) = channel();

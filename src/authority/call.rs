@@ -74,6 +74,10 @@ where
                 self.so_far = so_far;
                 return Some(self);
             }
+            // What earlier commits of this call changed stays so.
+            Err(error) if self.so_far > 0 => {
+                self.answer.send(Err(Error::Unfinished { changed: self.so_far, source: Box::new(error) }));
+            }
             Err(error) => self.answer.send(Err(error)),
         }
         None

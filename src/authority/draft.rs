@@ -13,7 +13,8 @@ use crate::model::decision::{Reason, judge};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::Pattern;
-use crate::model::resource::Resource;
+use crate::model::permission_set::Reach;
+use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Standing};
 use crate::secret::{Credential, Digest, Keyring, Secret};
@@ -223,6 +224,23 @@ impl Acting {
             Some(organization) => self.granted(&authorization(organization, id)).contains(Action::READ),
             None => false,
         }
+    }
+
+    /// The tokens of its own organization that it sees, in order, if those are not all.
+    pub(crate) fn sees_only(&self) -> Option<Vec<TokenId>> {
+        let Self::Token(token) = self else { return None };
+        let organization = token.kind.organization()?;
+        let reach = token.kind.permissions().reach(Action::READ, ResourceType::AUTHORIZATIONS, Some(organization));
+        let granted = match reach {
+            Reach::All => return None,
+            Reach::Only(ids) => ids,
+            Reach::None => Vec::new(),
+        };
+        let mut ids: Vec<_> = granted.into_iter().filter_map(|id| TokenId::from_u128(id.to_u128())).collect();
+        ids.push(token.id);
+        ids.sort_unstable();
+        ids.dedup();
+        Some(ids)
     }
 
     /// That it has everything that the kind has (design rules 10 and 11).

@@ -31,13 +31,14 @@ pub enum Error {
     #[error("{0} needs an operator token")]
     OperatorsOnly(&'static str),
     /// The token would have, or has, permissions that the actor lacks (design rules 10 and 11).
-    #[error("the acting token does not have {0}")]
+    #[error("the acting token does not have {}", First(.0))]
     Exceeds(PermissionSet),
     /// The token would be accepted longer than the actor's own (design rule 10).
     #[error("the acting token expires at {0}, and the other would outlive it")]
     Outlives(Timestamp),
-    /// A token cannot give itself a new secret (design rule 15).
-    #[error("a token cannot rotate itself: a thief would lock its owner out")]
+    /// A token can give neither itself nor one that it was created under a new secret (design rule 11): else a thief
+    /// would make another token and lock the owner out.
+    #[error("a token can rotate neither itself nor one that it was created under: a thief would lock the owner out")]
     RotatesItself,
 
     // What is asked.
@@ -105,6 +106,14 @@ pub enum Error {
     /// and published if it happened. Read the token to see.
     #[error("the store failed and the change is in doubt; read it back later to see")]
     InDoubt(#[source] Arc<StoreError>),
+    /// The call needs several commits and failed after some of them. Repeat it for the rest.
+    #[error("stopped after {changed} changes; call again for the rest")]
+    Unfinished {
+        /// How many records it did change.
+        changed: usize,
+        /// Why it stopped.
+        source: Box<Error>,
+    },
     /// The store's history is not the one that was followed, and it is being read anew.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
@@ -114,6 +123,9 @@ pub enum Error {
     /// The store was written by a newer version of this library.
     #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::Record::NEWEST_FORMAT)]
     NewerFormat(u8),
+    /// The current and the previous pepper have the same id, so that one of them would never be used.
+    #[error("the current and the previous pepper have the same id `{0}`")]
+    SamePepperId(char),
     /// The management thread could not be started.
     #[error("the management thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),
@@ -126,22 +138,27 @@ impl Error {
     /// Whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::NotAccepted(_)
-                | Self::Foreign
-                | Self::Denied(_)
-                | Self::OperatorsOnly(_)
-                | Self::Exceeds(_)
-                | Self::Outlives(_)
-                | Self::RotatesItself
-        )
+            | Self::Foreign
+            | Self::Denied(_)
+            | Self::OperatorsOnly(_)
+            | Self::Exceeds(_)
+            | Self::Outlives(_)
+            | Self::RotatesItself => true,
+            Self::Unfinished { source, .. } => source.is_refusal(),
+            _ => false,
+        }
     }
 
     /// Whether the same call may work later, without a change to it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_))
+        match self {
+            Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_) => true,
+            Self::Unfinished { source, .. } => source.is_temporary(),
+            _ => false,
+        }
     }
 
     pub(crate) fn exceeds(wanted: &PermissionSet, actor: &PermissionSet) -> Self {
@@ -153,6 +170,25 @@ impl Error {
             KindName::Operator => "managing an operator token",
             _ => "managing a token without an organization",
         })
+    }
+}
+
+/// The first of many permissions: whoever asks for thousands must not fill the host's log with them.
+struct First<'a>(&'a PermissionSet);
+
+/// How many that is.
+const SHOWN: usize = 8;
+
+impl fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, permission) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}`{permission}`")?;
+        }
+        match self.0.iter().count().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

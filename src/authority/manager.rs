@@ -20,8 +20,10 @@ use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, St
 const ATTEMPTS: u32 = 10;
 /// How often a commit in doubt is repeated before its callers are told so, and how long between.
 const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
-/// The longest wait between two readings; what a host may ask for has no end.
-const LONGEST: Duration = Duration::from_hours(24);
+/// How often to look at the time and to tell failures, however rarely the host has the store read.
+const TICK: Duration = Duration::from_secs(1);
+/// The shortest wait between two readings: without one, the thread would never rest.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
@@ -37,6 +39,8 @@ pub(crate) enum Message {
 pub(crate) struct Rhythm {
     /// Reading what others changed in the store.
     pub(crate) follow: Duration,
+    /// How long after the last reading that succeeded everything is denied, if ever.
+    pub(crate) stale_after: Option<Duration>,
     /// Writing last-used times.
     pub(crate) touch: Duration,
 }
@@ -48,14 +52,17 @@ pub(crate) struct Manager {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) rhythm: Rhythm,
     queue: VecDeque<Box<dyn Call>>,
+    /// Calls that have more to do, after those that came meanwhile.
+    later: Vec<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
+    followed: Instant,
     touched: Instant,
 }
 
 /// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
 impl Drop for Manager {
     fn drop(&mut self) {
-        self.shared.index.set_open(false);
+        self.shared.index.close();
     }
 }
 
@@ -95,8 +102,8 @@ impl Manager {
         observer: Option<Box<dyn Observer>>,
         rhythm: Rhythm,
     ) -> Self {
-        let (queue, touched) = (VecDeque::new(), Instant::now());
-        Self { shared, store, observer, rhythm, queue, unsettled: None, touched }
+        let (queue, later, now) = (VecDeque::new(), Vec::new(), Instant::now());
+        Self { shared, store, observer, rhythm, queue, later, unsettled: None, followed: now, touched: now }
     }
 
     /// Reads everything from the store, and opens the index.
@@ -110,11 +117,12 @@ impl Manager {
         let mut closing = Closing::No;
         let mut attempts = 0;
         let mut next_tick = self.next_tick();
-        while matches!(closing, Closing::No) || !self.queue.is_empty() {
+        while matches!(closing, Closing::No) || !self.is_idle() {
             // Calls that met others' changes are planned again among themselves: who comes later has all attempts.
             if matches!(closing, Closing::No) && attempts == 0 {
                 closing = self.receive(receiver, next_tick);
             }
+            self.queue.extend(self.later.drain(..));
             attempts = self.work(attempts);
             if Instant::now() >= next_tick {
                 self.tick(false);
@@ -122,7 +130,6 @@ impl Manager {
             }
         }
         self.tick(true);
-        self.shared.index.set_open(false);
         drop(self);
         if let Closing::Asked(answer) = closing {
             answer.send(Ok(()));
@@ -130,15 +137,18 @@ impl Manager {
     }
 
     fn next_tick(&self) -> Instant {
-        Instant::now() + self.rhythm.follow.min(LONGEST)
+        Instant::now() + self.rhythm.follow.clamp(SHORTEST, TICK)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.later.is_empty()
     }
 
     /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
     fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
         while self.queue.len() < MAX_COMMIT {
-            let idle =
-                if self.queue.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
-            match receiver.recv_timeout(idle) {
+            let wait = if self.is_idle() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match receiver.recv_timeout(wait) {
                 Ok(Message::Call(call)) => self.queue.push_back(call),
                 Ok(Message::Close(answer)) => return Closing::Asked(answer),
                 Err(RecvTimeoutError::Timeout) => break,
@@ -152,9 +162,12 @@ impl Manager {
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
         self.tell_failures();
-        // A store that fails now is asked again at the next tick.
-        if self.settle().is_ok() && !closing {
-            _ = self.catch_up();
+        if closing || self.followed.elapsed() >= self.rhythm.follow {
+            self.followed = Instant::now();
+            // A store that fails now is asked again next time.
+            if self.settle().is_ok() && !closing {
+                _ = self.catch_up();
+            }
         }
         if closing || self.touched.elapsed() >= self.rhythm.touch {
             self.touched = Instant::now();
@@ -259,7 +272,7 @@ impl Manager {
     fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
         for (call, part) in planned {
             match part {
-                Ok(_) => self.queue.extend(call.finish(&self.shared.index, committed.clone())),
+                Ok(_) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
                 Err(error) => self.fail(call, error),
             }
         }
@@ -315,19 +328,20 @@ impl Manager {
         }
     }
 
-    /// If the index had to be closed, reads it anew.
+    /// If the index had to be closed, or was not in step for too long, reads what it lacks.
     fn reopen(&mut self) -> Result<(), Error> {
-        if self.shared.index.is_open() { Ok(()) } else { self.catch_up() }
+        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { self.catch_up() }
     }
 
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
     fn catch_up(&mut self) -> Result<(), Error> {
         let index = &self.shared.index;
+        let began = self.shared.clock.now();
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
-        let mut anew = 0;
+        let (mut anew, mut limit) = (0, PAGE);
         loop {
-            match guarded(|| self.store.changes(since, PAGE)) {
+            match guarded(|| self.store.changes(since, limit)) {
                 Ok(page) if page.more && page.position.revision <= since.revision => {
                     return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
                 }
@@ -352,7 +366,11 @@ impl Manager {
                 // Until everything is read anew, nothing is known: deny.
                 Err(ChangesError::Diverged | ChangesError::TooOld) if since != Position::ORIGIN && anew < ATTEMPTS => {
                     anew += 1;
-                    index.set_open(false);
+                    // All pages but the first are too old where they end below the store's horizon.
+                    if !index.is_open() {
+                        limit = limit.saturating_mul(8);
+                    }
+                    index.close();
                     index.clear();
                     records.clear();
                     used.clear();
@@ -364,11 +382,11 @@ impl Manager {
         }
         match index.marks().format {
             Some(format) if format > Record::NEWEST_FORMAT => {
-                index.set_open(false);
+                index.close();
                 Err(Error::NewerFormat(format))
             }
             _ => {
-                index.set_open(true);
+                index.open(self.rhythm.stale_after.map(|bound| began.saturating_add(bound)));
                 Ok(())
             }
         }
@@ -442,4 +460,28 @@ impl Panicked for StoreError {
 /// Calls the store. Its panics are its failures, not ours.
 fn guarded<T, E: Panicked>(call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(E::panicked()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record::{Body, Mark};
+    use crate::{Actor, Authority, MemoryStore, Reason, UserId};
+
+    #[test]
+    fn a_store_whose_format_becomes_newer_is_neither_believed_nor_changed() {
+        let mut store = MemoryStore::new();
+        let authority = Authority::builder().follow(Duration::MAX).open(store.clone()).wait().unwrap();
+        let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
+        let newer = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT + 1)));
+        let newest = store.commit(authority.position(), CommitId::generate().unwrap(), &[newer]).unwrap();
+        for _ in 0..2 {
+            let answer = authority.revoke(Actor::host("test"), root.token.id()).wait();
+            assert!(matches!(answer, Err(Error::NewerFormat(_))), "{answer:?}");
+            let refused = authority.authenticate(root.secret.expose()).unwrap_err();
+            assert_eq!(refused.reason(), Reason::Unavailable);
+        }
+        assert_eq!(store.changes(newest, 1).unwrap().position, newest);
+        assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
+    }
 }

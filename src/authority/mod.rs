@@ -45,7 +45,8 @@ use crate::store::{Position, TokenStore};
 /// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
-/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17).
+/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17), and
+/// with [`Builder::stale_after`] also when it does not.
 ///
 /// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
 /// not block. Principals still held are then denied everything.
@@ -133,7 +134,7 @@ impl Authority {
     }
 
     /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
-    /// (rule 11).
+    /// (rule 11). What was created under a token that was deleted is for Operators and the host to revoke.
     ///
     /// Up to 998 tokens go in one commit. More go in several, the token itself in the first, so that none of those left
     /// can create another in its name; if that is interrupted, repeat it.
@@ -239,26 +240,38 @@ impl Authority {
             filter.organization = Some(own);
         }
         let sees = |id: TokenId, organization: Option<OrgId>| acting.sees(id, organization);
-        Ok(self.shared.index.list(&filter, after, limit, sees)?)
+        Ok(self.shared.index.list(&filter, acting.sees_only(), after, limit, sees)?)
     }
 
     /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper
     /// that no secret needs can be removed.
-    #[must_use]
-    pub fn tokens_by_pepper(&self) -> BTreeMap<char, usize> {
-        self.shared.index.secrets_by_key(self.shared.clock.now())
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn tokens_by_pepper(&self) -> Result<BTreeMap<char, usize>, Error> {
+        let counts = self.shared.index.secrets_by_key(self.shared.clock.now());
+        self.check_open()?;
+        Ok(counts)
     }
 
-    /// Where an owner stands, as far as the store was followed.
-    #[must_use]
-    pub fn owner(&self, owner: UserId) -> Standing {
-        self.shared.index.owner_standing(owner)
+    /// Where an owner stands.
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn owner(&self, owner: UserId) -> Result<Standing, Error> {
+        let standing = self.shared.index.owner_standing(owner);
+        self.check_open()?;
+        Ok(standing)
     }
 
-    /// Where an organization stands, as far as the store was followed.
-    #[must_use]
-    pub fn organization(&self, organization: OrgId) -> Standing {
-        self.shared.index.organization_standing(organization)
+    /// Where an organization stands.
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn organization(&self, organization: OrgId) -> Result<Standing, Error> {
+        let standing = self.shared.index.organization_standing(organization);
+        self.check_open()?;
+        Ok(standing)
     }
 
     /// How far the store was followed.
@@ -292,9 +305,9 @@ impl Authority {
         }
     }
 
-    /// That the index holds everything. What was read before this has said so was not read from half of it.
+    /// That the index holds everything, and is in step. What was read before this has said so was not read from half of it.
     fn check_open(&self) -> Result<(), Error> {
-        if self.shared.index.is_open() { Ok(()) } else { Err(Error::Unavailable) }
+        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { Err(Error::Unavailable) }
     }
 
     /// Sends a call to the management thread.

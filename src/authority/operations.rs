@@ -14,7 +14,7 @@ use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
-use crate::secret::{Credential, Digest, Secret};
+use crate::secret::Secret;
 use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
 
 /// What to answer after the commit at that revision.
@@ -87,7 +87,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
     if creator.lineage().len() > NewToken::MAX_LINEAGE {
         return Err(Error::LongLineage.into());
     }
-    let first_operator = kind.name() == KindName::Operator && draft.set_up()?.is_none();
+    let first_operator = is_first_operator(draft, &kind)?;
     let (secret, credential) = draft.secret(new.secret.as_ref())?;
 
     let now = draft.now;
@@ -152,6 +152,9 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
     }
 
     if after != before {
+        if is_first_operator(draft, &after.kind)? {
+            draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
+        }
         after.updated_at = draft.now;
         draft.put(Body::Token(Box::new(after)), Some(What::Updated));
     }
@@ -164,7 +167,8 @@ pub(crate) fn rotate(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, rotation
     acting.writes(&token.kind, Some(id))?;
     acting.covers(&token.kind)?;
     acting.outlasts(token.expires_at)?;
-    if acting.is(id) {
+    // What it creates has itself and all before it in its lineage.
+    if acting.creator().lineage().contains(&id) {
         return Err(Error::RotatesItself.into());
     }
     check_not_revoked(&token)?;
@@ -256,8 +260,7 @@ pub(crate) fn delete(draft: &mut Draft<'_>, actor: &Actor, id: TokenId) -> Plan<
 
 fn put_deleted(draft: &mut Draft<'_>, token: TokenRecord) {
     let TokenRecord { id, credential, overlap, mut former, .. } = token;
-    let digest_of = |credential: Credential| -> Digest { credential.digest };
-    former.extend(overlap.map(|(credential, _)| digest_of(credential)));
+    former.extend(overlap.map(|(credential, _)| credential.digest));
     former.push(credential.digest);
     draft.put(Body::Tombstone(Tombstone { id, deleted_at: draft.now, digests: former }), Some(What::Deleted));
 }
@@ -350,6 +353,11 @@ fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64,
     let organization = token.kind.organization();
     let hidden = !acting.sees(id, organization) && acting.writes(&token.kind, Some(id)).is_err();
     if hidden { Err(Error::NotFound(id).into()) } else { Ok((acting, revision, token)) }
+}
+
+/// Whether this is the first Operator token that the store ever holds: then it closes setup (design rule 9).
+fn is_first_operator(draft: &Draft<'_>, kind: &TokenKind) -> Result<bool, Stop> {
+    Ok(kind.name() == KindName::Operator && draft.set_up()?.is_none())
 }
 
 /// That the actor may deactivate, revoke or delete the token (design rule 11). Expiry does not matter.

@@ -241,7 +241,8 @@ impl Rotation {
         Self::default()
     }
 
-    /// The old secret is accepted that much longer, but not beyond the token's own end.
+    /// The old secret is accepted that much longer, but not beyond the token's own end, nor beyond its next rotation:
+    /// at most one former secret is accepted at a time.
     pub fn overlap(mut self, overlap: Duration) -> Self {
         self.overlap = overlap;
         self

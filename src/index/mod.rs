@@ -12,7 +12,7 @@ mod slot;
 mod write;
 
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
@@ -41,11 +41,16 @@ pub(crate) struct Index {
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
     seconds: AtomicU32,
-    /// Whether the index may be asked. It may not while it is read anew, nor after its authority closed.
-    open: AtomicBool,
+    /// Until when the index may be asked, in microseconds; [`FOR_GOOD`] where there is no end, [`CLOSED`] while it is
+    /// read anew and after its authority closed.
+    open_until: AtomicU64,
     /// Everything else. Only the management plane locks it.
     catalog: RwLock<Catalog>,
 }
+
+const CLOSED: u64 = 0;
+/// No time is as late.
+const FOR_GOOD: u64 = u64::MAX;
 
 /// An owner or an organization, as far as the check needs it.
 #[derive(Default)]
@@ -138,19 +143,37 @@ impl Index {
             organizations: Segments::new(),
             used: Segments::new(),
             seconds: AtomicU32::new(0),
-            open: AtomicBool::new(false),
+            open_until: AtomicU64::new(CLOSED),
             catalog: RwLock::default(),
         }
     }
 
-    /// Whether the index may be asked.
-    #[inline]
+    /// Whether all that the store had when it was last read is here.
     pub(crate) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.open_until.load(Ordering::Acquire) != CLOSED
     }
 
-    pub(crate) fn set_open(&self, open: bool) {
-        self.open.store(open, Ordering::Release);
+    /// Whether the index may be asked: it is open, and was in step with the store not too long ago.
+    #[inline]
+    pub(crate) fn is_current(&self, clock: &dyn Clock) -> bool {
+        let until = self.open_until.load(Ordering::Acquire);
+        until == FOR_GOOD || Self::is_before(until, clock)
+    }
+
+    /// Apart, so that the usual case stays short.
+    #[inline(never)]
+    fn is_before(until: u64, clock: &dyn Clock) -> bool {
+        until != CLOSED && clock.now().as_micros() < until
+    }
+
+    /// The index may be asked until that time, or without end.
+    pub(crate) fn open(&self, until: Option<Timestamp>) {
+        // Nothing is before the first microsecond.
+        self.open_until.store(until.map_or(FOR_GOOD, |until| until.as_micros().max(1)), Ordering::Release);
+    }
+
+    pub(crate) fn close(&self) {
+        self.open_until.store(CLOSED, Ordering::Release);
     }
 
     pub(crate) fn set_time(&self, now: Timestamp) {
@@ -161,7 +184,7 @@ impl Index {
     /// The token whose secret has this digest, if it is accepted now.
     #[inline]
     pub(crate) fn authenticate(&self, digest: &Digest, key: u8, clock: &dyn Clock) -> Found<Handle> {
-        if !self.is_open() {
+        if !self.is_current(clock) {
             return Err(Reason::Unavailable);
         }
         let digest = words(digest);
@@ -220,7 +243,7 @@ impl Index {
         clock: &dyn Clock,
         read: impl Fn(&Facts, Option<&Subject>) -> R,
     ) -> Found<R> {
-        if !self.is_open() {
+        if !self.is_current(clock) {
             return Err(Reason::Unavailable);
         }
         let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;

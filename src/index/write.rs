@@ -139,7 +139,8 @@ impl Index {
         }
         self.put_kind(catalog, &mut facts, &token.kind);
         self.put_overlap(catalog, &mut facts, (place, &before, &former_digest), token);
-        if !same_secret {
+        // Also where an overlap took a serial: no two secrets share one.
+        if !same_secret || facts.serial != before.serial {
             facts.serial = facts.serial.wrapping_add(1);
         }
         if put_more(catalog, place, token) {
@@ -302,4 +303,55 @@ fn forget(catalog: &mut Catalog, horizon: u64) {
         kept
     });
     marks.horizon = marks.horizon.max(horizon);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::SystemClock;
+    use crate::model::token::{Creator, Status};
+    use crate::secret::{Credential, Keyring};
+    use crate::store::record::Stand;
+
+    #[test]
+    fn nothing_is_allowed_on_the_way_that_is_allowed_neither_before_nor_after() {
+        let (owner, organization) = (UserId::generate().unwrap(), OrgId::generate().unwrap());
+        let digest = Digest::from_bytes([7; 32]);
+        let at = Timestamp::EPOCH;
+        let mut token = TokenRecord {
+            id: TokenId::generate().unwrap(),
+            kind: TokenKind::all_access(organization),
+            owner,
+            description: Arc::default(),
+            status: Status::Active,
+            creator: Creator::Host("test".into()),
+            created_at: at,
+            updated_at: at,
+            expires_at: None,
+            credential: Credential { key: Keyring::PLAIN, digest },
+            overlap: None,
+            former: Vec::new(),
+        };
+        let index = Index::new();
+        index.open(None);
+        let apply = |page: [Body; 2]| {
+            let page = page.map(Record);
+            let records = page.iter().map(|record| {
+                // Asked for the next record, the index shows the ones before.
+                assert!(index.authenticate(&digest, Keyring::PLAIN, &SystemClock).is_err());
+                (1, record)
+            });
+            index.apply(Position::ORIGIN, records);
+            assert!(index.authenticate(&digest, Keyring::PLAIN, &SystemClock).is_err());
+        };
+        let standing = |standing| Stand { standing, since: at };
+        let tokens = |token: &TokenRecord| Body::Token(Box::new(token.clone()));
+        apply([tokens(&token), Body::Owner(owner, standing(Standing::Suspended))]);
+        token.status = Status::Revoked;
+        apply([Body::Owner(owner, standing(Standing::Active)), tokens(&token)]);
+        token.status = Status::Active;
+        apply([tokens(&token), Body::Organization(organization, standing(Standing::Deleted))]);
+        token.status = Status::Inactive;
+        apply([Body::Organization(organization, standing(Standing::Active)), tokens(&token)]);
+    }
 }

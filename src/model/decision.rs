@@ -37,7 +37,8 @@ pub enum Reason {
     Malformed,
     /// The token does not have the permission.
     NotPermitted,
-    /// The authority cannot tell: it was closed, or is reading its store anew.
+    /// The authority cannot tell: it was closed, is reading its store anew, or could not read it for too long
+    /// ([`Builder::stale_after`](crate::Builder::stale_after)).
     Unavailable,
 }
 

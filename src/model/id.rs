@@ -62,11 +62,13 @@ macro_rules! id {
         $(#[$doc])*
         ///
         /// A UUID that is never nil. It is read from a hyphenated UUID or from 16 hexadecimal digits of either case (an
-        /// InfluxDB id, 64 bits, kept in the low half) and printed in the form that it came in, in lower case.
+        /// InfluxDB id, 64 bits, kept in the low half) and printed in lower case as 16 digits where only the
+        /// low half is set, else as a UUID.
         /// In serde it is that text, or 16 bytes in formats that are not human-readable.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(NonNilUuid);
 
+        #[allow(dead_code)] // Not every id is taken apart and put together again.
         impl $name {
             /// A new random id: a `UUIDv7` of the system's current time.
             ///

@@ -68,16 +68,19 @@ impl Pattern {
 
     /// The resources that both patterns match, where there can be any.
     pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
-        /// Whether two fields can be met at once.
-        fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
-            a.is_none() || b.is_none() || a == b
+        #[allow(clippy::option_option)] // Whether they agree, and then whether the field is set.
+        fn field<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
+            match (a, b) {
+                (Some(a), Some(b)) => (a == b).then_some(Some(a)),
+                (a, b) => Some(a.or(b)),
+            }
         }
-        let agree = agree(self.kind.as_ref(), other.kind.as_ref())
-            && agree(self.organization.as_ref(), other.organization.as_ref())
-            && agree(self.id.as_ref(), other.id.as_ref());
-        let kind = self.kind.or(other.kind);
-        let meet = Self::new(kind, self.organization.or(other.organization), self.id.or(other.id));
-        meet.ok().filter(|_| agree)
+        Self::new(
+            field(self.kind, other.kind)?,
+            field(self.organization, other.organization)?,
+            field(self.id, other.id)?,
+        )
+        .ok()
     }
 }
 

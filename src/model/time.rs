@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// Where an authority reads the time.
 ///
 /// Trusted: a clock that runs ahead expires tokens early, one that steps back revives an expired token that was not yet
-/// purged for as long as it is behind. Any `Fn() -> Timestamp` is a clock.
+/// purged for as long as it is behind, and a purge by a clock that runs ahead is for good. Any `Fn() -> Timestamp` is a clock.
 pub trait Clock: Send + Sync + 'static {
     /// The current time. Called on the request path for tokens that expire: it must not block.
     fn now(&self) -> Timestamp;

@@ -19,7 +19,7 @@ const CHECKSUM_LEN: usize = 5;
 const CHECKSUMS: u32 = 62_u32.pow(5);
 
 /// The place of each byte in the alphabet; [`NO_LETTER`] for those that are not in it.
-#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // Done by the compiler, which would say so.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // Worked out by the compiler, which would object.
 const PLACES: [u8; 256] = {
     let mut places = [NO_LETTER; 256];
     let mut place = 0;

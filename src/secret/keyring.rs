@@ -124,6 +124,12 @@ impl Keyring {
         self.current.as_ref().map_or(Self::PLAIN, |pepper| pepper.id)
     }
 
+    /// The id that both peppers have, if they do.
+    pub(crate) fn ambiguous(&self) -> Option<char> {
+        let (current, previous) = (self.current.as_ref()?, self.previous.as_ref()?);
+        (current.id == previous.id).then_some(char::from(current.id))
+    }
+
     /// The keys that a chosen secret's digest may have been made with, the likeliest first.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = u8> + use<> {
         let previous = self.previous.as_ref().map(|pepper| pepper.id);
@@ -158,7 +164,7 @@ fn sha_256(secret: &[u8]) -> Digest {
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
     let (pieces, rest) = secret.as_chunks::<16>();
     let mut to = block.as_chunks_mut().0.iter_mut();
-    for (to, piece) in to.by_ref().zip(pieces) {
+    for (piece, to) in pieces.iter().zip(to.by_ref()) {
         *to = *piece;
     }
     if let Some(to) = to.next() {
@@ -186,8 +192,12 @@ const INITIAL: [u32; 8] =
 mod tests {
     use super::*;
 
+    fn half(digest: &Digest, n: usize) -> u128 {
+        u128::from_be_bytes(digest.0.as_chunks().0[n])
+    }
+
     fn hex(digest: Digest) -> String {
-        digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}{:032x}", half(&digest, 0), half(&digest, 1))
     }
 
     #[test]

@@ -151,8 +151,9 @@ pub struct Changes {
 /// authority; a store that keeps the contract can get nothing wrong.
 ///
 /// # Contract
-/// Implementors must guarantee the following; [`testing::conformance`](crate::testing::conformance) (feature
-/// `testing`) checks it.
+/// Implementors must guarantee the following. [`testing::conformance`](crate::testing::conformance) (feature
+/// `testing`) checks it, [`testing::shared_conformance`](crate::testing::shared_conformance) for stores that can be
+/// shared.
 ///
 /// - **Calls** come from the authority's management thread, one at a time: blocking is fine. Other authorities, in other
 ///   processes too, may use the same store at the same time through stores of their own.
@@ -161,16 +162,22 @@ pub struct Changes {
 /// - **Conditional**: a commit is made only when the store is at the expected position, however many ask at once.
 /// - **Idempotent**: a commit that was made is acknowledged again, with the same position, when it is repeated with its
 ///   id and expected position, also after others have committed. So a commit in doubt is settled by repeating it.
-///   [`CommitError::Refused`] is for when the store is certain that the commit is not in its history.
+///   [`CommitError::Refused`] is for when the store is certain that the commit is not in its history: an error before
+///   it has looked there is [`CommitError::InDoubt`], as is one of the backend's own commit.
 /// - **Replace by key**: a record replaces the one with the same key. A [`RecordKind::Tombstone`] has its token's
 ///   key: it is kept like any other record.
 /// - **Forgetting**: a committed record whose [`Record::forgets`] is `Some(horizon)` is kept like any other; besides,
-///   the store drops every tombstone that was written at or below that revision, and from then on answers
-///   [`ChangesError::TooOld`] for every position below it but [`Position::ORIGIN`].
+///   the store drops every tombstone that was written at or below that revision, those of the same commit included,
+///   and from then on answers [`ChangesError::TooOld`] for every position below it but [`Position::ORIGIN`]. That holds
+///   for a reading of everything, too: its first page has to reach the horizon, since a token that an earlier page has
+///   may have been deleted and forgotten meanwhile.
 /// - **Changes in order**: pages are in the order of revisions, never end in the middle of one, and leave none out,
 ///   also while others commit. A record that was replaced appears only where it was last written.
 /// - **History**: a store answers [`ChangesError::Diverged`] for a position whose commit id is not the one that it
-///   has at that revision. It may forget commit ids below the last forgetting horizon.
+///   has at that revision. It may forget commit ids below the last forgetting horizon; it should keep the latest
+///   thousand all the same, since a commit whose id is forgotten is in conflict when it is repeated.
+/// - **Last use** belongs to the token: it stays when the token's record is replaced, and goes when its tombstone is
+///   dropped.
 /// - **Trusted**: what a store returns is believed. Whoever can write to it can make tokens. It holds digests
 ///   of secrets, never secrets; a record's bytes are still not for logs.
 pub trait TokenStore: Send {

@@ -21,7 +21,6 @@ use crate::secret::{Credential, Digest};
 pub struct Record(pub(crate) Body);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "almost all records are tokens")]
 pub(crate) enum Body {
     Token(Box<TokenRecord>),
     Tombstone(Tombstone),

@@ -119,9 +119,18 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     let held = authority.authenticate(root.secret.expose()).unwrap();
     _ = held.authorize(Write, Resource::INSTANCE).unwrap();
 
+    ok(authority.set_owner(host(), user(9), Standing::Suspended));
+    ok(authority.set_organization(host(), org(9), Standing::Deleted));
+
+    let others: Vec<_> = (0..5)
+        .map(|_| authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap())
+        .map(|issued| authority.authenticate(issued.secret.expose()).unwrap())
+        .collect();
+
     let backup = MemoryStore::new();
     let other = Authority::open(backup.clone()).wait().unwrap();
     let kept = other.setup(user(1)).wait().unwrap();
+    let theirs = other.create(host(), NewToken::all_access(org(1)).owner(user(2))).wait().unwrap();
     store.broken.store(true, Ordering::SeqCst);
     *store.store.lock().unwrap() = backup;
     eventually("denied", || held.check() == Err(Reason::Unavailable));
@@ -140,6 +149,13 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     store.broken.store(false, Ordering::SeqCst);
     eventually("read anew", || held.check() == Err(Reason::Unknown));
     assert_eq!(authority.authenticate(root.secret.expose()).unwrap_err().reason(), Reason::Unknown);
+    // Nothing of the former store is left: no principal, and not even who was suspended there.
+    assert!(others.iter().all(|principal| principal.check() == Err(Reason::Unknown)));
+    authority.authenticate(theirs.secret.expose()).unwrap();
+    assert_eq!(
+        (authority.owner(user(9)).unwrap(), authority.organization(org(9)).unwrap()),
+        (Standing::Active, Standing::Active)
+    );
     _ = authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
 }
 

@@ -4,7 +4,10 @@
 mod fixture;
 
 mod decisions;
+mod durability;
 mod lifecycle;
 mod managing;
 mod reading;
+mod secrecy;
 mod secrets;
+mod several;

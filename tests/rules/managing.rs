@@ -35,6 +35,16 @@ fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
 }
 
 #[test]
+fn rule_09_an_operator_that_was_another_kind_before_counts_too() {
+    let world = World::new();
+    let id = world.issue(NewToken::custom(None, set(&["read:users"]))).token.id();
+    ok(world.authority.update(host(), id, Update::new().kind(TokenKind::operator())));
+    assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
+    ok(world.authority.delete(host(), id));
+    assert_eq!(text(world.node().setup(user(1))), SET_UP_BEFORE);
+}
+
+#[test]
 fn rule_09_that_setup_was_done_is_durable() {
     let directory = tempfile::tempdir().unwrap();
     let open = || RedbStore::open(directory.path().join("tokens.redb")).unwrap();
@@ -127,6 +137,24 @@ fn rule_10_no_amplification_by_kind() {
 }
 
 #[test]
+fn rule_10_a_refusal_names_the_first_of_many_permissions() {
+    let world = World::new();
+    let actor = world.principal(custom(org(1), &["write:orgs/O/authorizations"]));
+    let wanted =
+        |buckets: u64| (1..=buckets).fold(NewToken::read_write(org(1)), |new, number| new.read(bucket(number)));
+    let named = |buckets: std::ops::RangeInclusive<u64>| {
+        let named = buckets.map(|number| format!("`read:orgs/{}/buckets/{}`", org(1), bucket(number)));
+        format!("the acting token does not have {}", named.collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(text(world.authority.create(&actor, wanted(8))), named(1..=8));
+    assert_eq!(text(world.authority.create(&actor, wanted(10_000))), named(1..=8) + " and 9992 more");
+    match world.authority.create(&actor, wanted(10_000)).wait() {
+        Err(Error::Exceeds(all)) => assert_eq!(all.len(), 10_000),
+        answer => panic!("{answer:?}"),
+    }
+}
+
+#[test]
 fn rule_10_no_amplification_by_expiry() {
     let world = World::new();
     let end = START.saturating_add(HOUR);
@@ -202,6 +230,8 @@ fn rule_10_who_created_a_token_is_stored_for_good_and_can_be_revoked_with_it() {
     assert_eq!(world.token(last.token.id()).creator().lineage(), lineage);
     assert_eq!(world.node().get(host(), last.token.id()).unwrap().creator().lineage(), lineage);
 
+    // One that is inactive only could be reactivated.
+    ok(world.authority.update(host(), third.token.id(), Update::new().deactivate()));
     let revoked = world.authority.revoke_all(host(), first.token.id()).wait().unwrap();
     assert_eq!(revoked.changed, 3);
     for (token, status) in [(&root, Status::Active), (&sibling, Status::Active), (&first, Status::Revoked)] {
@@ -227,7 +257,7 @@ fn rule_10_more_than_fit_into_a_commit_are_revoked_all_the_same() {
     let principal = world.login(&root);
     let pending: Vec<_> =
         (0..2_100).map(|_| world.authority.create(&principal, NewToken::all_access(org(1)))).collect();
-    pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+    pending.into_iter().for_each(ok);
     // By itself: it goes first, and the rest is still done.
     let receipt = world.authority.revoke_all(&principal, root.token.id()).wait().unwrap();
     assert_eq!((receipt.changed, receipt.revision), (2_101, world.authority.position().revision));
@@ -263,18 +293,18 @@ fn rule_11_to_end_a_token_the_actor_covers_its_kind_and_has_write() {
     assert!(end(world.issue(new()).token.id()).iter().all(Result::is_ok));
     // One that it does not cover.
     let stronger = world.issue(new().read(bucket(1))).token.id();
-    let lacking = format!("the acting token does not have `read:orgs/{}/buckets/{}`", org(1), bucket(1));
+    let power = format!("the acting token does not have `read:orgs/{}/buckets/{}`", org(1), bucket(1));
     for answer in end(stronger) {
-        assert_eq!(answer.unwrap_err().to_string(), lacking);
+        assert_eq!(answer.unwrap_err().to_string(), power);
     }
     // Without that write it may not, and does not even learn that there is such a token.
     let target = world.issue(new()).token.id();
     let reader = world.principal(custom(org(1), &["read:orgs/O/authorizations", "write:orgs/O/buckets"]));
     let missing = format!("missing permission `write:orgs/{}/authorizations/{target}`", org(1));
     assert_eq!(text(world.authority.revoke(&reader, target)), missing);
-    let stranger = world.principal(NewToken::all_access(org(2)));
+    let outsider = world.principal(NewToken::all_access(org(2)));
     let sibling = world.principal(new());
-    for actor in [stranger, sibling] {
+    for actor in [outsider, sibling] {
         assert_eq!(text(world.authority.revoke(&actor, target)), format!("token `{target}` not found"));
         assert_eq!(text(world.authority.delete(&actor, target)), format!("token `{target}` not found"));
     }
@@ -320,9 +350,20 @@ fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_i
         let refused = world.authority.get(&principal, id).unwrap_err();
         assert_eq!(refused.to_string(), "the acting token is not accepted: the token is revoked");
     }
+    // Nor through a token that it makes for that, or one that that one makes.
+    let refusal =
+        "a token can rotate neither itself nor one that it was created under: a thief would lock the owner out";
     let mighty = world.principal(NewToken::all_access(org(1)));
-    let answer = world.authority.rotate(&mighty, id_of(&mighty), Rotation::new());
-    assert_eq!(text(answer), "a token cannot rotate itself: a thief would lock its owner out");
+    let create = |actor: &portcullis::Principal<'_>| {
+        let issued = world.authority.create(actor, NewToken::all_access(org(1))).wait().unwrap();
+        world.authority.authenticate(issued.secret.expose()).unwrap()
+    };
+    let child = create(&mighty);
+    let grandchild = create(&child);
+    for actor in [&mighty, &child, &grandchild] {
+        assert_eq!(text(world.authority.rotate(actor, id_of(&mighty), Rotation::new())), refusal);
+    }
+    _ = world.authority.rotate(&mighty, id_of(&grandchild), Rotation::new()).wait().unwrap();
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Rule 12, and what else is read: pages, filters, purging, last use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use portcullis::{Actor, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
+use portcullis::{Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
 
 use crate::fixture::{
-    HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, org, set, user,
+    HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
 };
+
+type Shown<'a> = &'a dyn Fn(&Token) -> bool;
 
 /// Tokens of every kind, in two organizations and without one.
 fn crowd(world: &World) -> Vec<Token> {
@@ -29,7 +32,6 @@ fn rule_12_a_token_is_shown_to_those_with_read_on_its_organizations_authorizatio
     let one = crowd.iter().find(|token| token.organization() == Some(org(2))).unwrap().id();
     let one_of_them = format!("read:orgs/P/authorizations/{one}");
     let in_first = |token: &Token| token.organization() == Some(org(1));
-    type Shown<'a> = &'a dyn Fn(&Token) -> bool;
     let cases: [(NewToken, Shown<'_>); 8] = [
         (NewToken::operator(), &|_| true),
         (NewToken::all_access(org(1)), &in_first),
@@ -99,6 +101,24 @@ fn rule_12_lists_page_in_a_stable_order() {
     assert_eq!(rest.next, None);
     expected.push(new);
     assert_eq!(ids(&rest.tokens), expected[10..]);
+}
+
+#[test]
+fn rule_12_where_a_page_ends_tells_nothing_of_tokens_that_are_not_shown() {
+    let world = World::new();
+    let new = || NewToken::all_access(org(1)).owner(user(1));
+    // More than one call looks at.
+    let pending: Vec<_> = (0..10_050).map(|_| world.authority.create(host(), new())).collect();
+    let issued: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    let sensor = world.principal(NewToken::read_write(org(1)).read(bucket(1)));
+    let page = world.authority.list(&sensor, &Filter::default(), None, 100).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![id_of(&sensor)], None));
+
+    let shown = issued[10_020].token.id();
+    let reader = world.principal(custom(org(1), &[&format!("read:orgs/O/authorizations/{shown}")]));
+    assert_eq!(ids(&listed(&world.authority, &reader, &Filter::default(), 1)), [shown, id_of(&reader)]);
+    let page = world.authority.list(&reader, &Filter::default(), None, 1).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![shown], Some(shown)));
 }
 
 #[test]
@@ -188,7 +208,8 @@ fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
     world.clock.advance(TICK * 1_000);
     let revoked = world.issue(NewToken::all_access(org(1))).token.id();
     world.authority.revoke(host(), revoked).wait().unwrap();
-    let deleted = world.issue(NewToken::all_access(org(1)).secret(chosen(2))).token.id();
+    let deleted = world.issue(NewToken::all_access(org(1)).secret(chosen(4))).token.id();
+    ok(world.authority.rotate(host(), deleted, portcullis::Rotation::new().secret(chosen(2)).overlap(HOUR)));
     world.authority.delete(host(), deleted).wait().unwrap();
     world.clock.advance(2 * HOUR);
     let deleted_later = world.issue(NewToken::all_access(org(1)).secret(chosen(3))).token.id();
@@ -203,7 +224,7 @@ fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
         |number| world.authority.create(host(), NewToken::operator().owner(user(1)).secret(chosen(number))).wait();
     assert!(again(1).is_err(), "remembered, because it was deleted only now");
     assert!(again(3).is_err(), "remembered");
-    assert!(again(2).is_ok(), "forgotten");
+    assert!(again(2).is_ok() && again(4).is_ok(), "forgotten");
     assert_eq!(world.authority.purge(host(), START.saturating_add(HOUR)).wait().unwrap().changed, 0);
     // Never what expires only later, whatever the time that is asked for.
     assert_eq!(world.authority.purge(host(), Timestamp::MAX).wait().unwrap().changed, 2);
@@ -234,7 +255,7 @@ fn more_than_fit_into_a_commit_are_purged_all_the_same() {
     let world = World::new();
     let new = || NewToken::all_access(org(1)).owner(user(1)).expires_in(HOUR);
     let pending: Vec<_> = (0..1_500).map(|_| world.authority.create(host(), new())).collect();
-    pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+    pending.into_iter().for_each(ok);
     world.clock.advance(HOUR);
     assert_eq!(world.authority.purge(host(), world.now()).wait().unwrap().changed, 1_500);
     assert_eq!(all(&world.authority), []);
@@ -271,6 +292,24 @@ fn last_use_is_told_to_the_second_and_survives() {
     let reopened = portcullis::Authority::open(store).wait().unwrap();
     assert_eq!(reopened.get(host(), id).unwrap().last_used_at(), used);
     assert_eq!(reopened.position(), revision);
+}
+
+#[test]
+fn last_use_and_failures_are_told_however_rarely_the_store_is_followed() {
+    let world = World::new();
+    let rarely = |builder: Builder| builder.follow(HOUR).write_last_used(Duration::ZERO);
+    let node = world.node_with(rarely);
+    let issued = world.authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap();
+    assert!(node.authenticate(issued.secret.expose()).is_err(), "not followed yet");
+    eventually("told", || {
+        world.events.take().iter().any(|event| event == "not authenticated: no token has this secret")
+    });
+    assert!(node.get(host(), issued.token.id()).is_err(), "still not followed");
+
+    // A call finds that it has to follow.
+    ok(node.update(host(), issued.token.id(), Update::new().description("followed")));
+    node.authenticate(issued.secret.expose()).unwrap();
+    eventually("written", || world.node().get(host(), issued.token.id()).unwrap().last_used_at() == Some(world.now()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, host, id_of, ok, org, text, user};
+use crate::fixture::{HOUR, START, TICK, World, bucket, hex, host, id_of, ok, org, text, user};
 
 const USED: &str = "the chosen secret was used before";
 
@@ -15,6 +15,8 @@ const USED: &str = "the chosen secret was used before";
 fn chosen(number: u32) -> Secret {
     Secret::chosen(format!("a-secret-that-somebody-chose-{number:04}"))
 }
+
+type End = fn(&World, portcullis::TokenId);
 
 fn new() -> NewToken {
     NewToken::all_access(org(1)).owner(user(1))
@@ -92,7 +94,7 @@ fn rule_14_two_that_choose_the_same_secret_at_once_do_not_both_get_it() {
         let pending: Vec<_> = (0..4).map(|at| nodes[at % 2].create(host(), new().secret(chosen(number)))).collect();
         let answers: Vec<_> = pending.into_iter().map(portcullis::Pending::wait).collect();
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-        assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| error.to_string() == USED));
+        assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| error.to_string() == USED));
     }
 }
 
@@ -101,7 +103,7 @@ fn rule_14_a_stored_digest_never_authenticates() {
     let world = World::new();
     for issued in [world.issue(new()), world.issue(new().secret(chosen(1)))] {
         let digest: [u8; 32] = Sha256::digest(issued.secret.expose()).into();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&digest);
         for presented in [digest.to_vec(), hex.clone().into_bytes(), format!("$sha256${hex}$").into_bytes()] {
             assert_eq!(world.authority.authenticate(presented).unwrap_err().reason(), Reason::Unknown);
         }
@@ -152,7 +154,10 @@ fn rule_15_an_overlap_ends_when_the_caller_said() {
     assert_eq!(accepted(&anew, &before.secret), Ok(()));
     // With the old one the token does not rotate itself either.
     let answer = world.authority.rotate(&held, before.token.id(), Rotation::new());
-    assert_eq!(text(answer), "a token cannot rotate itself: a thief would lock its owner out");
+    assert_eq!(
+        text(answer),
+        "a token can rotate neither itself nor one that it was created under: a thief would lock the owner out"
+    );
     // Whatever else changes meanwhile.
     ok(world.authority.update(host(), before.token.id(), Update::new().description("x")));
     let kind = TokenKind::read_write(org(1), [(bucket(1), portcullis::Action::READ)]).unwrap();
@@ -185,7 +190,6 @@ fn rule_15_an_overlap_ends_with_its_token_and_with_the_next_rotation() {
     assert_eq!(held.check(), Err(Reason::Unknown));
     world.login(&after).check().unwrap();
     // Its revocation and its deactivation.
-    type End = fn(&World, portcullis::TokenId);
     let ends: [(End, Reason); 3] = [
         (|world, id| ok(world.authority.revoke(host(), id)), Reason::Revoked),
         (|world, id| ok(world.authority.update(host(), id, Update::new().deactivate())), Reason::Inactive),
@@ -228,7 +232,7 @@ fn pepper(id: char) -> Pepper {
 fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     let world = World::new();
     let (plain, plain_chosen) = (world.issue(new()), world.issue(new().secret(chosen(1))));
-    assert_eq!(world.authority.tokens_by_pepper(), [('0', 2)].into());
+    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 2)].into());
 
     let first = world.node_with(|builder| builder.pepper(pepper('a')));
     let peppered = first.create(host(), new()).wait().unwrap();
@@ -236,7 +240,7 @@ fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     for issued in [&plain, &plain_chosen, &peppered, &peppered_chosen] {
         assert_eq!(accepted(&first, &issued.secret), Ok(()));
     }
-    assert_eq!(first.tokens_by_pepper(), [('0', 2), ('a', 2)].into());
+    assert_eq!(first.tokens_by_pepper().unwrap(), [('0', 2), ('a', 2)].into());
     // The pepper is in the digest: without it, or with another, nothing is accepted.
     let stolen = world.node();
     let other = world.node_with(|builder| builder.pepper(Pepper::new('a', &[7; 32]).unwrap()));
@@ -261,10 +265,10 @@ fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     ok(second.delete(host(), plain_chosen.token.id()));
     ok(second.revoke(host(), peppered_chosen.token.id()));
     assert_eq!(accepted(&second, &peppered.secret), Ok(()));
-    assert_eq!(second.tokens_by_pepper(), [('0', 0), ('a', 1), ('b', 2)].into());
+    assert_eq!(second.tokens_by_pepper().unwrap(), [('0', 0), ('a', 1), ('b', 2)].into());
     // When the overlap is over, nothing needs the previous pepper.
     world.clock.advance(HOUR);
-    assert_eq!(second.tokens_by_pepper(), [('0', 0), ('b', 2)].into());
+    assert_eq!(second.tokens_by_pepper().unwrap(), [('0', 0), ('b', 2)].into());
     let last = world.node_with(|builder| builder.pepper(pepper('b')));
     assert_eq!(accepted(&last, &rotated.secret), Ok(()));
     assert_eq!(accepted(&last, &peppered.secret), Err(Reason::Unknown));
@@ -275,9 +279,9 @@ fn a_former_secret_of_a_revoked_token_needs_no_pepper() {
     let world = World::new();
     let issued = world.issue(new());
     ok(world.authority.rotate(host(), issued.token.id(), Rotation::new().overlap(HOUR)));
-    assert_eq!(world.authority.tokens_by_pepper(), [('0', 2)].into());
+    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 2)].into());
     ok(world.authority.revoke(host(), issued.token.id()));
-    assert_eq!(world.authority.tokens_by_pepper(), [('0', 0)].into());
+    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 0)].into());
 }
 
 #[test]

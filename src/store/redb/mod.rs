@@ -52,9 +52,8 @@ const CACHE_BYTES: usize = 16 << 20;
 /// One store at a time, in one process, has the file: opening it again fails with [`RedbError::Locked`]. A new file is
 /// readable and writable by its owner only; it holds digests of secrets, never secrets.
 ///
-/// Every page of the file is verified against its checksum when it is opened, so a file that was altered is refused
-/// rather than believed. A commit is acknowledged when the operating system says that it is on the disk: a disk that
-/// lies about that is trusted.
+/// When the file is opened, every page of it is verified against its checksum, so that a damaged file is refused rather
+/// than believed. Trusted: whoever can write to the file, and a disk that says that it has written.
 ///
 /// After an error the store opens the file anew for the next call, so an authority recovers when its disk does. A file
 /// that was deleted or emptied meanwhile is not made again.

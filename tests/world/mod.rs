@@ -1,0 +1,240 @@
+//! A small world of tokens on a store that fails when it is told to: what one sees of it, and calls on it.
+#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
+
+pub mod calls;
+pub mod stores;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use portcullis::testing::{Faults, FaultyStore, ManualClock};
+use portcullis::{
+    Actor, Authority, Filter, MemoryStore, NewToken, OrgId, Position, Principal, Read, Resource, ResourceId, Standing,
+    Timestamp, TokenId, TokenStore, Update, UserId, Write,
+};
+
+/// So often the store is followed when a test says what happens when.
+pub const NEVER: Duration = Duration::MAX;
+/// So often when it waits for it.
+pub const SOON: Duration = Duration::from_millis(1);
+
+pub fn host() -> Actor {
+    Actor::host("test")
+}
+
+/// Waits until it is so; fails when that takes unreasonably long.
+#[track_caller]
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::from_micros(1_800_000_000_123_456)
+}
+
+/// Where a store is.
+pub fn head(store: &MemoryStore) -> Position {
+    store.clone().changes(Position::ORIGIN, usize::MAX).unwrap().position
+}
+
+pub struct Token {
+    pub id: TokenId,
+    pub secret: String,
+}
+
+impl Token {
+    pub fn new(issued: &portcullis::Issued) -> Self {
+        Self { id: issued.token.id(), secret: issued.secret.expose().to_owned() }
+    }
+}
+
+/// Lets a test that fails end, though its store hangs: dropped before the authority that waits for it.
+pub struct Release(Faults);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.heal();
+            self.0.release();
+        }
+    }
+}
+
+pub struct World {
+    pub release: Release,
+    /// What is really stored.
+    pub store: MemoryStore,
+    pub faults: Faults,
+    pub clock: ManualClock,
+    pub authority: Authority,
+    pub organization: OrgId,
+    pub bucket: ResourceId,
+    /// Who owns all but [`root`](Self::root).
+    pub owner: UserId,
+    pub root: Token,
+    /// All-Access, made by root.
+    pub admin: Token,
+    /// Writes the bucket; made by admin, like the rest.
+    pub sensor: Token,
+    /// Inactive.
+    pub idle: Token,
+    /// Expires in an hour.
+    pub brief: Token,
+    /// Principals of all those that were accepted when the world was made.
+    pub held: Vec<Principal<'static>>,
+}
+
+/// What one sees of an authority, but for when tokens were last used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    pub tokens: Vec<serde_json::Value>,
+    pub standings: (Standing, Standing),
+    /// Which secret may do which of the requests of [`World::requests`].
+    pub allowed: BTreeSet<(usize, usize)>,
+}
+
+impl World {
+    /// A world in which nothing fails yet.
+    pub fn new(follow: Duration) -> Self {
+        Self::on(follow, |store| store)
+    }
+
+    /// A world whose store is behind another one.
+    pub fn on<S: TokenStore + 'static>(follow: Duration, behind: impl FnOnce(FaultyStore<MemoryStore>) -> S) -> Self {
+        let store = MemoryStore::new();
+        let (faulty, faults) = FaultyStore::new(store.clone());
+        let clock = ManualClock::new(now());
+        let authority = Authority::builder().clock(clock.clone()).follow(follow).open(behind(faulty)).wait().unwrap();
+        let organization = OrgId::generate().unwrap();
+        let bucket = ResourceId::generate().unwrap();
+        let owner = UserId::generate().unwrap();
+
+        let root = Token::new(&authority.setup(UserId::generate().unwrap()).wait().unwrap());
+        let operator = authority.authenticate(&root.secret).unwrap();
+        let create = |actor: &Principal<'_>, new: NewToken| {
+            Token::new(&authority.create(actor, new.owner(owner)).wait().unwrap())
+        };
+        let writes = || NewToken::read_write(organization).write(bucket);
+        let admin = create(&operator, NewToken::all_access(organization));
+        let administrator = authority.authenticate(&admin.secret).unwrap();
+        let sensor = create(&administrator, writes());
+        let idle = create(&administrator, writes());
+        let brief = create(&operator, writes().expires_in(Duration::from_hours(1)));
+        authority.update(&administrator, idle.id, Update::new().deactivate()).wait().unwrap();
+        let held = [&root, &admin, &sensor, &brief];
+        let held = held.map(|token| authority.authenticate(&token.secret).unwrap().into_owned()).into();
+        let release = Release(faults.clone());
+        Self {
+            release,
+            store,
+            faults,
+            clock,
+            authority,
+            organization,
+            bucket,
+            owner,
+            root,
+            admin,
+            sensor,
+            idle,
+            brief,
+            held,
+        }
+    }
+
+    /// Makes that many more tokens in admin's name, which expire in an hour.
+    pub fn crowd(&self, count: usize) {
+        let admin = self.authority.authenticate(&self.admin.secret).unwrap();
+        let new = || NewToken::read_write(self.organization).read(self.bucket).expires_in(Duration::from_hours(1));
+        let pending: Vec<_> = (0..count).map(|_| self.authority.create(&admin, new())).collect();
+        pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
+    }
+
+    pub fn operator(&self) -> Principal<'_> {
+        self.authority.authenticate(&self.root.secret).unwrap()
+    }
+
+    pub fn tokens(&self) -> [&Token; 5] {
+        [&self.root, &self.admin, &self.sensor, &self.idle, &self.brief]
+    }
+
+    /// Another authority on the same store, on which nothing fails.
+    pub fn another(&self) -> Authority {
+        Authority::builder().clock(self.clock.clone()).follow(NEVER).open(self.store.clone()).wait().unwrap()
+    }
+
+    pub fn write(&self) -> Resource {
+        Resource::bucket(self.organization, self.bucket)
+    }
+
+    /// Whether a principal may do a few telling things.
+    fn requests(&self, principal: &Principal<'_>) -> [bool; 4] {
+        [
+            principal.authorize(Write, self.write()).is_ok(),
+            principal.authorize(Read, self.write()).is_ok(),
+            principal.authorize(Write, Resource::authorizations(self.organization)).is_ok(),
+            principal.authorize(Write, Resource::bucket("020f755c3c082000".parse().unwrap(), self.bucket)).is_ok(),
+        ]
+    }
+
+    pub fn allowed(&self, authority: &Authority) -> BTreeSet<(usize, usize)> {
+        let tokens = self.tokens().into_iter().enumerate();
+        let principals = tokens.filter_map(|(at, token)| Some((at, authority.authenticate(&token.secret).ok()?)));
+        let requests = principals.flat_map(|(at, principal)| {
+            self.requests(&principal).into_iter().enumerate().filter(|(_, allowed)| *allowed).map(move |(n, _)| (at, n))
+        });
+        requests.collect()
+    }
+
+    pub fn see(&self, authority: &Authority) -> View {
+        let mut tokens = Vec::new();
+        let mut after = None;
+        loop {
+            let page = authority.list(host(), &Filter::default(), after, 500).unwrap();
+            tokens.extend(page.tokens.iter().map(|token| {
+                let mut token = serde_json::to_value(token).unwrap();
+                token.as_object_mut().unwrap().remove("lastUsedAt");
+                token
+            }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let standings = (authority.owner(self.owner).unwrap(), authority.organization(self.organization).unwrap());
+        View { tokens, standings, allowed: self.allowed(authority) }
+    }
+
+    /// What one sees of the world's own authority, with the principals held before.
+    #[track_caller]
+    pub fn look(&self) -> View {
+        let view = self.see(&self.authority);
+        // Held principals may do nothing that their secrets may not.
+        for (principal, token) in self.held.iter().zip([&self.root, &self.admin, &self.sensor, &self.brief]) {
+            let fresh = self.authority.authenticate(&token.secret).map(|fresh| self.requests(&fresh));
+            let held = self.requests(principal);
+            assert!(held == [false; 4] || fresh == Ok(held), "held {held:?}, but {fresh:?}");
+        }
+        view
+    }
+
+    /// What one sees of the store when it is opened again.
+    pub fn reopened(&self) -> View {
+        self.see(&self.another())
+    }
+
+    /// A change beside all others, after which what was in doubt is settled.
+    #[track_caller]
+    pub fn next_call(&self) {
+        self.authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+    }
+
+    /// How many commits the store saw.
+    pub fn revision(&self) -> u64 {
+        head(&self.store).revision
+    }
+}
