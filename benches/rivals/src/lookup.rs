@@ -29,20 +29,10 @@ fn measure(count: usize) -> Vec<(String, f64)> {
     let mut random = Random(1);
     let drawn: Vec<u32> = (0..DRAWN).map(|_| u32::try_from(random.below(count)).expect("a small number")).collect();
     let ids = |n: usize| (org(n).as_uuid().as_u128(), bucket(n).as_uuid().as_u128());
-    let contender = |name: &str, check: Box<dyn Fn(usize) -> bool + '_>| {
-        let (drawn, mut at) = (&drawn, 0);
-        Contender::new(name, move |times| {
-            for _ in 0..times {
-                let allowed = check(drawn[at % DRAWN] as usize);
-                assert!(black_box(allowed));
-                // The next one depends on the answer.
-                at += usize::from(allowed);
-            }
-        })
-    };
     let contenders = vec![
         contender(
             "portcullis",
+            &drawn,
             Box::new(|n| {
                 let caller = authority.authenticate(&secrets[n]);
                 caller.is_ok_and(|caller| caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok())
@@ -50,6 +40,7 @@ fn measure(count: usize) -> Vec<(String, f64)> {
         ),
         contender(
             "straightforward: RwLock<HashMap>",
+            &drawn,
             Box::new(|n| {
                 let (org, bucket) = ids(n);
                 straightforward.allows(&secrets[n], org, bucket, 2)
@@ -57,6 +48,7 @@ fn measure(count: usize) -> Vec<(String, f64)> {
         ),
         contender(
             "InfluxDB 3's way: SHA-512, two maps",
+            &drawn,
             Box::new(|n| {
                 let (org, bucket) = ids(n);
                 two_maps.allows(&secrets[n], org, bucket, 2)
@@ -64,6 +56,19 @@ fn measure(count: usize) -> Vec<(String, f64)> {
         ),
     ];
     medians(contenders, ROUNDS, TURN)
+}
+
+/// Repeats `check` of one token drawn after the other.
+fn contender<'a>(name: &str, drawn: &'a [u32], check: Box<dyn Fn(usize) -> bool + 'a>) -> Contender<'a> {
+    let mut at = 0;
+    Contender::new(name, move |times| {
+        for _ in 0..times {
+            let allowed = check(drawn[at % DRAWN] as usize);
+            assert!(black_box(allowed));
+            // The next one depends on the answer.
+            at += usize::from(allowed);
+        }
+    })
 }
 
 pub fn table() {
