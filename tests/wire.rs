@@ -442,7 +442,7 @@ fn a_token_serializes_for_people_in_influxdbs_field_names() {
         .owner(portcullis::UserId::try_from(2).unwrap())
         .read(ResourceId::try_from(3).unwrap())
         .description("a sensor")
-        .expires_in(std::time::Duration::from_secs(60));
+        .expires_in(std::time::Duration::from_mins(1));
     let issued = authority.create(portcullis::Actor::host("test"), new).wait().unwrap();
     let expected = serde_json::json!({
         "id": issued.token.id().to_string(),
