@@ -75,6 +75,18 @@ fn sha256<'a>(name: &str, len: usize) -> Contender<'a> {
     })
 }
 
+/// Reading one line of so many tokens' slots, each chosen by what the last held: what one cache miss costs here.
+fn miss<'a>(name: &str, len: usize) -> Contender<'a> {
+    let lines = vec![[1_u64; 16]; len];
+    let (mut draw, mut found) = (Draw(1), 1);
+    Contender::new(name, move |times| {
+        for _ in 0..times {
+            draw.0 = draw.0.wrapping_add(found);
+            found = black_box(lines[draw.next(true, len)][0]);
+        }
+    })
+}
+
 fn table(title: &str, base: &str, medians: &[(String, f64)]) {
     let floor = medians.iter().find(|(name, _)| name == base).unwrap().1;
     let mut table = Table::new(["", "ns", "ratio"]);
@@ -184,6 +196,7 @@ fn authenticate(size: usize) {
     let contenders = vec![
         sha256("SHA-256 of 53 bytes", 53),
         sha256("SHA-256 of 88 bytes", 88),
+        miss("one line of memory at random", size),
         drawn("authenticate", size, |n| authority.authenticate(&secrets[n]).is_ok()),
         drawn("authenticate and authorize", size, |n| allowed(&secrets[n], n)),
         drawn("the same, tokens that expire", size, |n| allowed(&expiring[n], n)),

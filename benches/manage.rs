@@ -23,8 +23,8 @@ fn main() {
     };
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let redb = |name: &str| RedbStore::open(directory.path().join(name)).unwrap();
-    changes("memory", Authority::open(MemoryStore::new()).wait().unwrap());
-    changes("redb", Authority::open(redb("changes")).wait().unwrap());
+    changes("memory", &Authority::open(MemoryStore::new()).wait().unwrap());
+    changes("redb", &Authority::open(redb("changes")).wait().unwrap());
     pages(&list("SIZES", "1000,100000,1000000"));
     for size in list("OPEN", "1000000") {
         let memory = MemoryStore::new();
@@ -49,14 +49,14 @@ fn micros(time: Duration) -> String {
 }
 
 /// Create, rotate and revoke, one at a time and 64 at once.
-fn changes(store: &str, authority: Authority) {
+fn changes(store: &str, authority: &Authority) {
     const TOGETHER: usize = 64;
     const ROUNDS: usize = 9;
     let host = Actor::host("bench");
     let new = |n: usize| sensor(n, 1);
     let id = |issued: Issued| issued.token.id();
     // Before measuring: the first commits make the tables.
-    let _ = fill::create(&authority, 100, new, id);
+    let _ = fill::create(authority, 100, new, id);
 
     let mut times: [[Vec<Duration>; 2]; 3] = Default::default();
     for _ in 0..ROUNDS {
@@ -73,7 +73,9 @@ fn changes(store: &str, authority: Authority) {
         times[1][0].push(timed(|| ids.iter().for_each(|id| drop(rotate(id).wait().unwrap()))).0);
         let rotate_all = || {
             let waiting: Vec<_> = more.iter().map(rotate).collect();
-            waiting.into_iter().for_each(|issued| drop(issued.wait().unwrap()));
+            for issued in waiting {
+                drop(issued.wait().unwrap());
+            }
         };
         times[1][1].push(timed(rotate_all).0);
 
@@ -81,7 +83,9 @@ fn changes(store: &str, authority: Authority) {
         times[2][0].push(timed(|| ids.iter().for_each(|id| _ = revoke(id).wait().unwrap())).0);
         let revoke_all = || {
             let waiting: Vec<_> = more.iter().map(revoke).collect();
-            waiting.into_iter().for_each(|receipt| _ = receipt.wait().unwrap());
+            for receipt in waiting {
+                _ = receipt.wait().unwrap();
+            }
         };
         times[2][1].push(timed(revoke_all).0);
     }

@@ -21,9 +21,9 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 /// Live bytes a token that are left when `make` has made that many.
 fn bytes_each<T>(count: usize, make: impl FnOnce() -> T) -> f64 {
     let before = ALLOCATOR.allocated();
-    let made = make();
+    let kept = make();
     let after = ALLOCATOR.allocated();
-    drop(made);
+    drop(kept);
     (after as f64 - before as f64) / count as f64
 }
 
