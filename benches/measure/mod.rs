@@ -81,6 +81,13 @@ fn after_deny(at: usize) -> usize {
     (at + 1) % RING
 }
 
+/// Lets nothing after begin before all before is done. Without this, whether the next operation begins while this one
+/// still waits for memory depends on how the compiler wrote each contender's last branch.
+#[inline]
+pub fn settle() {
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Lets the contenders take turns, each turn about this long, and gives each one's median in nanoseconds an operation.
 pub fn medians(mut contenders: Vec<Contender<'_>>, rounds: usize, turn: Duration) -> Vec<(String, f64)> {
     for contender in &mut contenders {
