@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::index::order::Order;
 use crate::index::slot::State;
-use crate::index::{Index, last_used, words};
+use crate::index::{Index, last_used, whole, words};
 use crate::model::action::Action;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
@@ -41,6 +41,16 @@ pub(super) struct Catalog {
 pub(super) struct Stands {
     pub(super) owners: BTreeMap<UserId, Stand>,
     pub(super) organizations: BTreeMap<OrgId, Stand>,
+}
+
+impl Stands {
+    fn owner(&self, owner: UserId) -> Standing {
+        self.owners.get(&owner).map_or(Standing::Active, |stand| stand.standing)
+    }
+
+    fn organization(&self, organization: OrgId) -> Standing {
+        self.organizations.get(&organization).map_or(Standing::Active, |stand| stand.standing)
+    }
 }
 
 /// The store's marks.
@@ -157,11 +167,11 @@ impl Index {
     }
 
     pub(crate) fn owner_standing(&self, owner: UserId) -> Standing {
-        self.read_catalog().stands.owners.get(&owner).map_or(Standing::Active, |stand| stand.standing)
+        self.read_catalog().stands.owner(owner)
     }
 
     pub(crate) fn organization_standing(&self, organization: OrgId) -> Standing {
-        self.read_catalog().stands.organizations.get(&organization).map_or(Standing::Active, |stand| stand.standing)
+        self.read_catalog().stands.organization(organization)
     }
 
     /// The token with all that belongs to it, and the revision that wrote it.
@@ -185,10 +195,8 @@ impl Index {
 
     pub(super) fn token_in(&self, catalog: &Catalog, slot: u32) -> Option<Token> {
         let (revision, record) = self.record_in(catalog, slot)?;
-        let stands = &catalog.stands;
-        let owner = stands.owners.get(&record.owner).map_or(Standing::Active, |stand| stand.standing);
-        let organization = record.kind.organization().and_then(|id| stands.organizations.get(&id));
-        let organization = organization.map_or(Standing::Active, |stand| stand.standing);
+        let owner = catalog.stands.owner(record.owner);
+        let organization = record.kind.organization().map_or(Standing::Active, |id| catalog.stands.organization(id));
         let last_used_at = self.slots.get(slot).and_then(last_used);
         Some(record.into_token(revision, owner, organization, last_used_at))
     }
@@ -203,8 +211,7 @@ impl Index {
             (KindName::Operator, _) => TokenKind::operator(),
             (KindName::AllAccess, Some(organization)) => TokenKind::all_access(organization),
             (KindName::ReadWrite, Some(organization)) if !facts.state.contains(State::SET) => {
-                let [low, high] = facts.target;
-                let bucket = ResourceId::from_u128(u128::from(high) << 64 | u128::from(low))?;
+                let bucket = ResourceId::from_u128(whole(facts.target))?;
                 TokenKind::read_write(organization, [(bucket, facts.state.actions())]).ok()?
             }
             (name, organization) => TokenKind::restored(name, organization, self.set(facts.target[0])?),

@@ -71,8 +71,7 @@ impl Subject {
 
     #[inline]
     fn is(&self, id: u128) -> bool {
-        let [low, high] = self.id.each_ref().map(|half| half.load(Ordering::Acquire));
-        (u128::from(high) << 64 | u128::from(low)) == id
+        whole(self.id.each_ref().map(|half| half.load(Ordering::Acquire))) == id
     }
 
     fn set_standing(&self, standing: Standing) {
@@ -91,6 +90,12 @@ fn halves(id: u128) -> [u64; 2] {
     #[allow(clippy::cast_possible_truncation)] // Both halves are kept.
     let halves = [id as u64, (id >> 64) as u64];
     halves
+}
+
+/// The id that [`halves`] took apart.
+#[inline]
+fn whole([low, high]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }
 
 #[inline]
@@ -301,9 +306,8 @@ impl Index {
         let own = resource.org().map_or(0, OrgId::to_u128);
         let inside = own != 0 && organization.is_some_and(|subject| subject.is(own));
         let bucket = || {
-            let [low, high] = facts.target;
             resource.kind() == ResourceType::BUCKETS
-                && resource.id().is_some_and(|id| id.to_u128() == (u128::from(high) << 64 | u128::from(low)))
+                && resource.id().is_some_and(|id| id.to_u128() == whole(facts.target))
         };
         if !inside {
             Action::empty()

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use subtle::ConstantTimeEq;
 
 use crate::index::lookup::Words;
+use crate::index::whole;
 use crate::model::action::Action;
 use crate::model::decision::Liveness;
 use crate::model::kind::KindName;
@@ -222,8 +223,7 @@ impl Slot {
 
     /// The token's id; 0 for none.
     pub(crate) fn id(&self) -> u128 {
-        let [low, high] = load(&self.id);
-        u128::from(high) << 64 | u128::from(low)
+        whole(load(&self.id))
     }
 
     /// Changes what readers see, all at once. One thread at a time.
