@@ -1,0 +1,11 @@
+//! HTTP: authentication for any tower server, and `InfluxDB`'s routes for tokens as an axum router.
+
+mod credentials;
+mod error_body;
+mod extract;
+mod layer;
+mod refusal;
+
+pub use credentials::HeaderError;
+pub use layer::{Authenticate, AuthenticateLayer, Authenticated};
+pub use refusal::{Refusal, Rejection};
