@@ -68,6 +68,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
+//! | `http` | no | [`http`]: authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -88,6 +89,8 @@
 )]
 
 mod authority;
+#[cfg(feature = "http")]
+pub mod http;
 mod index;
 mod model;
 mod random;

@@ -206,7 +206,7 @@ pub enum PermissionError {
     Instance(#[from] InstanceInOrganization),
 }
 
-fn parse_action(action: &str) -> Result<Action, PermissionError> {
+pub(crate) fn parse_action(action: &str) -> Result<Action, PermissionError> {
     match action {
         "read" => Ok(Action::READ),
         "write" => Ok(Action::WRITE),
@@ -214,7 +214,7 @@ fn parse_action(action: &str) -> Result<Action, PermissionError> {
     }
 }
 
-fn parse_kind(kind: &str) -> Result<Option<ResourceType>, PermissionError> {
+pub(crate) fn parse_kind(kind: &str) -> Result<Option<ResourceType>, PermissionError> {
     if kind == "*" { Ok(None) } else { Ok(Some(kind.parse()?)) }
 }
 
