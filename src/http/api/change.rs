@@ -42,8 +42,8 @@ pub(super) async fn update(
         PostedExpiry::Never => update = update.never_expires(),
         PostedExpiry::At(end) => update = update.expires_at(end),
     }
-    let token = context.authority.update(&caller, target.id(&caller)?, update).await?;
-    context.answer(StatusCode::OK, &token, None).await
+    let updated = context.authority.update(&caller, target.id(&caller)?, update).await?;
+    context.answer(StatusCode::OK, &updated.token, None).await
 }
 
 /// `PUT /api/v2/authorizations/{id}/permissions`
@@ -65,8 +65,8 @@ pub(super) async fn permissions(
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let organization = home.map_or(PostedOrganization::None, PostedOrganization::Some);
     let update = update.kind(kind(organization, permissions)?);
-    let token = context.authority.update(&caller, id, update).await?;
-    context.answer(StatusCode::OK, &token, None).await
+    let updated = context.authority.update(&caller, id, update).await?;
+    context.answer(StatusCode::OK, &updated.token, None).await
 }
 
 fn conditional(headers: &HeaderMap) -> Result<Update, ApiError> {

@@ -156,7 +156,12 @@ impl From<Error> for ApiError {
             Error::AlreadySetUp => Self::conflict("onboarding has already been completed"),
             Error::Revoked(_) => Self::conflict(message),
             Error::LongLineage => Self::unprocessable(message),
-            Error::Unfinished { .. } | Error::Busy(_) | Error::Store(_) | Error::InDoubt(_) | Error::Unavailable => {
+            Error::Unfinished { .. }
+            | Error::Busy(_)
+            | Error::Store(_)
+            | Error::InDoubt(_)
+            | Error::StaleView
+            | Error::Unavailable => {
                 let mut unavailable = Self::unavailable(message);
                 unavailable.fault = Some(Fault(Arc::new(error)));
                 unavailable
@@ -170,9 +175,10 @@ impl From<Error> for ApiError {
 /// The caller's token is not accepted any more.
 impl From<Reason> for ApiError {
     fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Unavailable => Self::unavailable(reason.to_string()),
-            _ => Self::unauthorized("unauthorized access"),
+        if reason.is_temporary() {
+            Self::unavailable(reason.to_string())
+        } else {
+            Self::unauthorized("unauthorized access")
         }
     }
 }
