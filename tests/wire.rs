@@ -224,6 +224,11 @@ fn bad_permissions_are_refused() {
             "`mine` is neither 16 hexadecimal digits nor a hyphenated UUID",
         ),
         (r#"{"action":1,"resource":{"type":"*"}}"#, "invalid type: integer `1`, expected a string"),
+        // The values alone, without the names of their fields.
+        (r#"["read",{"type":"*"}]"#, "invalid type: sequence, expected an object"),
+        (r#"{"action":"read","resource":["*"]}"#, "invalid type: sequence, expected an object"),
+        (r#""read:*""#, "invalid type: string \"read:*\", expected an object"),
+        ("null", "invalid type: null, expected an object"),
     ] {
         assert_eq!(json_error(json), error, "{json}");
     }
