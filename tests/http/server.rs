@@ -43,7 +43,10 @@ impl Server {
         let address = address.unwrap_or_else(|| panic!("{first}")).parse().unwrap();
         let errors = process.stderr.take().unwrap();
         let printed = vec![std::thread::spawn(move || first + &all(out)), std::thread::spawn(move || all(errors))];
-        let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .timeout_global(Some(Duration::from_secs(60)));
         Self { process, address, printed, agent: agent.build().into() }
     }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
+use super::Context;
 use crate::http::api::error::ApiError;
 use crate::model::id::{OrgId, UserId};
 use crate::model::time::Timestamp;
@@ -17,11 +18,19 @@ use crate::secret::Secret;
 /// A body of JSON, whatever its content type says, as in `InfluxDB`. What is wrong with it is the client's fault: 400, or 413.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+/// A body within the limit. One that says that it is longer is not waited for.
+async fn read(request: Request, context: &Context) -> Result<Bytes, ApiError> {
+    if request.body().size_hint().lower() > context.body_limit {
+        return Err(ApiError::too_large());
+    }
+    Ok(Bytes::from_request(request, context).await?)
+}
+
+impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, context: &Context) -> Result<Self, ApiError> {
+        let bytes = read(request, context).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(unexpected)
     }
 }
@@ -33,11 +42,11 @@ fn unexpected(error: serde_json::Error) -> ApiError {
 /// A body that may be missing, or `null`.
 pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Context> for OptionalBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, context: &Context) -> Result<Self, ApiError> {
+        let bytes = read(request, context).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
