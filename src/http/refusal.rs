@@ -77,10 +77,9 @@ impl Refusal {
     /// The error of RFC 6750, section 3.1. None for a request that brought no credentials.
     const fn bearer_error(&self) -> Option<&'static str> {
         match self {
-            Self::Anonymous | Self::NoLayer => None,
-            Self::NotAccepted(reason) if reason.is_temporary() => None,
             Self::Header(_) | Self::NotAccepted(_) => Some("invalid_token"),
             Self::Denied(_) => Some("insufficient_scope"),
+            Self::Anonymous | Self::NoLayer => None,
         }
     }
 }
@@ -129,7 +128,7 @@ impl Rejection {
         self.response(B::default())
     }
 
-    /// The response with `InfluxDB`'s JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
+    /// The response with InfluxDB's JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
     /// `X-Platform-Error-Code`.
     #[must_use]
     pub fn influxdb<B: From<String>>(&self) -> Response<B> {

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{Context, etag, json};
+use super::{Context, etag, json, receipt};
 use crate::authority::principal::Principal;
 use crate::authority::request::{Rotation, Update};
-use crate::http::api::body::{Body, Changes, NewPermissions, NewSecret, OptionalBody, PostedOrganization};
-use crate::http::api::body::{PostedExpiry, PostedStatus, Revocation};
+use crate::http::api::body::{
+    Body, Changes, NewPermissions, NewSecret, Object, OptionalBody, PostedExpiry, PostedOrganization, PostedStatus,
+    Revocation,
+};
 use crate::http::api::error::ApiError;
 use crate::http::api::etag::Condition;
 use crate::http::api::permissions::{kind, parse, resolve};
@@ -25,9 +27,9 @@ pub(super) async fn update(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-    Body(changes): Body<Option<Changes>>,
+    Body(changes): Body<Option<Object<Changes>>>,
 ) -> Result<Response, ApiError> {
-    let changes = changes.unwrap_or_default();
+    let changes = changes.map(|Object(changes)| changes).unwrap_or_default();
     let mut update = conditional(&headers)?;
     match changes.status {
         PostedStatus::Unsaid => {}
@@ -43,7 +45,7 @@ pub(super) async fn update(
         PostedExpiry::At(end) => update = update.expires_at(end),
     }
     let updated = context.authority.update(&caller, target.id(&caller)?, update).await?;
-    context.answer(StatusCode::OK, &updated.token, None).await
+    context.changed(StatusCode::OK, &updated.token, None, &updated.receipt).await
 }
 
 /// `PUT /api/v2/authorizations/{id}/permissions`
@@ -52,7 +54,7 @@ pub(super) async fn permissions(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-    Body(posted): Body<NewPermissions>,
+    Body(Object(posted)): Body<Object<NewPermissions>>,
 ) -> Result<Response, ApiError> {
     let update = conditional(&headers)?;
     let parsed = parse(posted.permissions)?;
@@ -66,7 +68,7 @@ pub(super) async fn permissions(
     let organization = home.map_or(PostedOrganization::None, PostedOrganization::Some);
     let update = update.kind(kind(organization, permissions)?);
     let updated = context.authority.update(&caller, id, update).await?;
-    context.answer(StatusCode::OK, &updated.token, None).await
+    context.changed(StatusCode::OK, &updated.token, None, &updated.receipt).await
 }
 
 fn conditional(headers: &HeaderMap) -> Result<Update, ApiError> {
@@ -90,12 +92,11 @@ pub(super) async fn rotate(
         rotation = rotation.secret(secret.0);
     }
     let issued = context.authority.rotate(&caller, target.id(&caller)?, rotation).await?;
-    context.answer(StatusCode::OK, &issued.token, Some(&issued.secret)).await
+    context.changed(StatusCode::OK, &issued.token, Some(&issued.secret), &issued.receipt).await
 }
 
 #[derive(Serialize)]
 struct Revoked {
-    revision: u64,
     /// How many tokens; 0 when it was revoked already.
     revoked: usize,
 }
@@ -115,7 +116,8 @@ pub(super) async fn revoke(
     } else {
         context.authority.revoke(&caller, id).await?
     };
-    json(StatusCode::OK, &Revoked { revision: receipt.revision, revoked: receipt.changed })
+    let body = json(StatusCode::OK, &Revoked { revoked: receipt.changed })?;
+    Ok((receipt::headers(&receipt), body).into_response())
 }
 
 /// `DELETE /api/v2/authorizations/{id}`
@@ -124,8 +126,8 @@ pub(super) async fn delete(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     etag::unconditional(&headers)?;
-    let _receipt = context.authority.delete(&caller, target.id(&caller)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let receipt = context.authority.delete(&caller, target.id(&caller)?).await?;
+    Ok((StatusCode::NO_CONTENT, receipt::headers(&receipt)).into_response())
 }

@@ -18,7 +18,7 @@ use crate::model::id::IdError;
 use crate::model::kind::KindError;
 use crate::model::permission::PermissionError;
 
-/// An error in `InfluxDB`'s form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
+/// An error in InfluxDB's form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
 /// host's own routes beside them can.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -66,7 +66,7 @@ impl ApiError {
     kinds! {
         /// 400: the request is not what it should be.
         invalid = BAD_REQUEST, "invalid";
-        /// 401: the caller lacks a permission. `InfluxDB` answers 403 only where a token would be more powerful than its
+        /// 401: the caller lacks a permission. InfluxDB answers 403 only where a token would be more powerful than its
         /// creator.
         unauthorized = UNAUTHORIZED, "unauthorized";
         /// 403: the caller may not do this.
@@ -75,14 +75,19 @@ impl ApiError {
         not_found = NOT_FOUND, "not found";
         /// 412: it changed since the caller read it.
         precondition_failed = PRECONDITION_FAILED, "precondition failed";
-        /// 413: more than this server reads.
-        too_large = PAYLOAD_TOO_LARGE, "request too large";
-        /// 422, as `InfluxDB` has it: there is one already.
+        /// 422, as InfluxDB has it: there is one already.
         conflict = UNPROCESSABLE_ENTITY, "conflict";
         /// 422: understood, and not possible.
         unprocessable = UNPROCESSABLE_ENTITY, "unprocessable entity";
         /// 503: try again.
         unavailable = SERVICE_UNAVAILABLE, "unavailable";
+    }
+
+    /// 413: more than this server reads.
+    #[must_use]
+    pub fn too_large() -> Self {
+        let message = "the body is larger than this server reads".into();
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "request too large", message, fault: None }
     }
 
     /// 500: the client is told only that.
@@ -98,7 +103,7 @@ impl ApiError {
         self.status
     }
 
-    /// `InfluxDB`'s word for it.
+    /// InfluxDB's word for it.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
@@ -156,12 +161,7 @@ impl From<Error> for ApiError {
             Error::AlreadySetUp => Self::conflict("onboarding has already been completed"),
             Error::Revoked(_) => Self::conflict(message),
             Error::LongLineage => Self::unprocessable(message),
-            Error::Unfinished { .. }
-            | Error::Busy(_)
-            | Error::Store(_)
-            | Error::InDoubt(_)
-            | Error::StaleView
-            | Error::Unavailable => {
+            error if error.is_temporary() || matches!(error, Error::Unfinished { .. }) => {
                 let mut unavailable = Self::unavailable(message);
                 unavailable.fault = Some(Fault(Arc::new(error)));
                 unavailable
@@ -176,14 +176,13 @@ impl From<Error> for ApiError {
 impl From<Reason> for ApiError {
     fn from(reason: Reason) -> Self {
         if reason.is_temporary() {
-            Self::unavailable(reason.to_string())
-        } else {
-            Self::unauthorized("unauthorized access")
+            return Self::unavailable(reason.to_string());
         }
+        Self::unauthorized("unauthorized access")
     }
 }
 
-/// As `InfluxDB` says it: `write:orgs/0a1b2c3d4e5f6071/authorizations is unauthorized`.
+/// As InfluxDB says it: `write:orgs/0a1b2c3d4e5f6071/authorizations is unauthorized`.
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         match denial.missing().next() {
@@ -231,7 +230,7 @@ impl From<QueryRejection> for ApiError {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large("the body is larger than this server reads"),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
             _ => Self::invalid("the body could not be read"),
         }
     }
