@@ -45,12 +45,6 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl Zeroize for Digest {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
-}
-
 /// What authenticates: a digest and the id of the pepper that it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Credential {
