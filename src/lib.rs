@@ -68,6 +68,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
+//! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -122,6 +123,8 @@ pub use store::{
     Changes, ChangesError, CommitError, CommitId, DecodeError, MAX_COMMIT, MemoryStore, Position, Record, RecordKey,
     RecordKind, StoreError, TokenStore,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresError, PostgresStore};
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
 
