@@ -270,12 +270,8 @@ impl PostgresStore {
         {
             sqlx::query(&self.sql.set_horizon).bind(signed(horizon)).execute(&mut *transaction).await?;
             sqlx::query(&self.sql.trim).execute(&mut *transaction).await?;
-            let swept = sqlx::query(&self.sql.sweep).execute(transaction).await?;
-            if swept.rows_affected() >= sql::SWEPT
-                && let Some(hints) = &self.hints
-            {
-                hints.more_to_sweep();
-            }
+            // Where there are more, the rest goes later.
+            sqlx::query(&self.sql.sweep).execute(transaction).await?;
         }
         Ok(moved.is_some())
     }
@@ -367,7 +363,12 @@ impl TokenStore for PostgresStore {
             self.run(self.timeout, async |connection| self.attempt(connection, expected, next, records).await);
         match attempt {
             Ok(Attempt::Made) => {
-                self.hints().changed();
+                let forgets = records.iter().any(|record| record.forgets().is_some());
+                let hints = self.hints();
+                hints.changed();
+                if forgets {
+                    hints.more_to_sweep();
+                }
                 Ok(next)
             }
             Ok(Attempt::Elsewhere(head)) => Err(CommitError::Conflict(head)),

@@ -60,7 +60,7 @@ const CREATE_SCHEMA: &str = "CREATE SCHEMA {s}";
 
 const MIGRATE: &str = "
 CREATE TABLE IF NOT EXISTS {s}.store (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
     layout integer NOT NULL,
     revision bigint NOT NULL,
     commit_id bytea NOT NULL,
