@@ -30,8 +30,8 @@ fn main() -> ExitCode {
             }
             let server = server.get_or_init(|| {
                 // The machine does not lose power here.
-                let server = Server::start(&["fsync=off", "max_connections=200"]).unwrap();
-                run(server.ready());
+                let mut server = Server::new(&["fsync=off", "max_connections=200"]).unwrap();
+                run(server.up());
                 server
             });
             test(server);

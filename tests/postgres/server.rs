@@ -48,15 +48,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a new cluster and starts it, with settings such as `fsync=off`.
-    pub fn start(settings: &[&str]) -> io::Result<Self> {
+    /// Makes a new cluster, with settings such as `fsync=off`. It runs once it is [`up`](Self::up).
+    pub fn new(settings: &[&str]) -> io::Result<Self> {
         let programs = programs().ok_or_else(|| io::Error::other(MISSING))?;
         let directory = tempfile::Builder::new().prefix("pg").tempdir()?;
         if let Some((user, group)) = unprivileged() {
             std::os::unix::fs::chown(directory.path(), Some(user), Some(group))?;
         }
         let settings = settings.iter().map(ToString::to_string).collect();
-        let mut server = Self { programs, directory, settings, postmaster: None };
+        let server = Self { programs, directory, settings, postmaster: None };
         let data = server.data();
         let mut initdb = server.program("initdb");
         initdb.arg("-D").arg(data).args(["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
@@ -64,7 +64,6 @@ impl Server {
         if !made.status.success() {
             return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
         }
-        server.restart()?;
         Ok(server)
     }
 
@@ -85,9 +84,42 @@ impl Server {
         command
     }
 
-    /// Starts it again after it was stopped or killed.
-    pub fn restart(&mut self) -> io::Result<()> {
-        let (data, socket) = (self.data(), self.directory.path().to_owned());
+    /// Starts it again after it was stopped or killed, and waits until it answers.
+    pub async fn up(&mut self) {
+        let start = Instant::now();
+        while self.options().connect().await.is_err() {
+            assert!(
+                start.elapsed() < Duration::from_mins(1),
+                "PostgreSQL does not start: see {}",
+                self.log().display()
+            );
+            // It refuses to start while something of the one before is left.
+            let ended = self.postmaster.as_mut().is_none_or(|postmaster| postmaster.try_wait().unwrap().is_some());
+            if ended {
+                self.spawn().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Makes a backup of what is stopped.
+    pub fn save(&self) -> io::Result<()> {
+        self.copy("data", "backup")
+    }
+
+    /// Puts the backup in the place of what is stopped.
+    pub fn put_back(&self) -> io::Result<()> {
+        std::fs::remove_dir_all(self.data())?;
+        self.copy("backup", "data")
+    }
+
+    fn copy(&self, from: &str, to: &str) -> io::Result<()> {
+        let copied = Command::new("cp").arg("-a").args([from, to]).current_dir(self.directory.path()).status()?;
+        if copied.success() { Ok(()) } else { Err(io::Error::other("cp failed")) }
+    }
+
+    fn spawn(&mut self) -> io::Result<()> {
+        let (data, socket) = (self.data(), self.socket().to_owned());
         let log = std::fs::File::options().create(true).append(true).open(self.log())?;
         let mut postgres = self.program("postgres");
         postgres.arg("-D").arg(data).arg("-k").arg(socket).args(["-c", "listen_addresses="]);
@@ -128,15 +160,6 @@ impl Server {
 
     pub fn options(&self) -> PgConnectOptions {
         options(self.socket())
-    }
-
-    /// Waits until it answers.
-    pub async fn ready(&self) {
-        let start = Instant::now();
-        while let Err(error) = self.options().connect().await {
-            assert!(start.elapsed() < Duration::from_mins(1), "PostgreSQL does not start: {error}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }
 
