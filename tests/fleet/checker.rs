@@ -21,8 +21,10 @@ pub enum Violation {
     OutOfOrder { revision: u64, returned: u64 },
     /// Two changes of a register that each say that they alone made it.
     Doubled { register: String, value: u64 },
-    /// A change that nobody made, or who did was told that it was not made.
+    /// A change of a register that nobody made, or who did was told that it was not made.
     FromNowhere { register: String, value: u64 },
+    /// A token whose creation was refused.
+    Refused { token: String },
     /// What is there in the end is not what was done last.
     NotAsLast { what: String },
 }
@@ -80,7 +82,7 @@ pub struct Report {
 }
 
 pub fn check(histories: &[History], end: &End, restored: Option<Restored>) -> Report {
-    let (mut done, mut in_doubt, mut refused) = (Vec::new(), Vec::new(), 0);
+    let (mut done, mut in_doubt, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for history in histories {
         let mut asked = HashMap::new();
         for line in &history.lines {
@@ -94,7 +96,7 @@ pub fn check(histories: &[History], end: &End, restored: Option<Restored>) -> Re
                             let (node, answered) = (history.node, *at);
                             done.push(Done { node, asked: begun, answered, revision, changed, by, what, later });
                         }
-                        Answer::Refused(_) => refused += 1,
+                        Answer::Refused(_) => refused.push(what),
                         Answer::InDoubt => in_doubt.push(what),
                     }
                 }
@@ -108,6 +110,13 @@ pub fn check(histories: &[History], end: &End, restored: Option<Restored>) -> Re
     let allowed = check_allowed(histories, &done, restored, &mut violations);
     check_order(&done, &mut violations);
     check_registers(&done, &in_doubt, end, restored, &mut violations);
+    for what in &refused {
+        if let Asked::Create(token) = what
+            && end.tokens.contains_key(token)
+        {
+            violations.push(Violation::Refused { token: token.clone() });
+        }
+    }
     check_end(&done, &in_doubt, end, restored, &mut violations);
     let count =
         |kind: fn(&Line) -> bool| histories.iter().flat_map(|history| &history.lines).filter(|line| kind(line)).count();
@@ -115,7 +124,7 @@ pub fn check(histories: &[History], end: &End, restored: Option<Restored>) -> Re
         violations,
         lines: count(|_| true),
         allowed,
-        refused,
+        refused: refused.len(),
         in_doubt: in_doubt.len(),
         taken_back: done.iter().filter(|done| done.is_taken_back(restored)).count(),
         diverged: count(|line| matches!(line, Line::Diverged { .. })),

@@ -95,7 +95,8 @@ impl State {
             while self.network() == Network::Silent {
                 thread::sleep(Duration::from_millis(5));
             }
-            let commits = asking && bytes.windows(6).any(|part| part == b"COMMIT");
+            // The whole of a message: `READ COMMITTED` is none.
+            let commits = asking && bytes.windows(7).any(|part| part == b"COMMIT\0");
             match self.network() {
                 Network::Slow(delay) => thread::sleep(delay),
                 Network::CutBeforeCommit if commits => {
