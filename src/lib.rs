@@ -68,6 +68,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
+//! | `http` | no | [`http`]: authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
 //! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
@@ -89,6 +90,8 @@
 )]
 
 mod authority;
+#[cfg(feature = "http")]
+pub mod http;
 mod index;
 mod model;
 mod random;

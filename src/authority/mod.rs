@@ -34,7 +34,10 @@ use crate::authority::principal::{Link, Principal};
 use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
+use crate::model::action::Action;
+use crate::model::decision::{Denial, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::resource::Resource;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
 use crate::store::{Position, TokenStore};
@@ -217,6 +220,28 @@ impl Authority {
         let sees = self.sight(&actor.into())?;
         let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
+    }
+
+    /// What [`Principal::authorize`] would answer a token now, without its secret and without a permit, for whoever may see
+    /// the token: why a request is denied, or that it would not be.
+    ///
+    /// # Errors
+    /// There is no such token, or the actor may not see it; or the store is being read anew.
+    pub fn explain(
+        &self,
+        actor: impl Into<Actor>,
+        id: TokenId,
+        actions: Action,
+        resource: &Resource,
+    ) -> Result<Result<(), Denial>, Error> {
+        let token = self.get(actor, id)?;
+        Ok(decide(&token.kind, &token.liveness, actions, resource, self.now()))
+    }
+
+    /// The time, by the authority's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit`, after the one that the

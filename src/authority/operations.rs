@@ -104,7 +104,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
         kind,
         owner,
         description: Arc::clone(&new.description),
-        status: Status::Active,
+        status: new.status,
         creator,
         created_at: now,
         updated_at: now,

@@ -8,7 +8,7 @@ use crate::model::id::{OrgId, ResourceId, UserId};
 use crate::model::kind::{KindError, TokenKind};
 use crate::model::permission_set::PermissionSet;
 use crate::model::time::Timestamp;
-use crate::model::token::Token;
+use crate::model::token::{Status, Token};
 use crate::secret::Secret;
 
 /// When a token is to expire.
@@ -47,6 +47,7 @@ pub struct NewToken {
     buckets: Vec<(ResourceId, Action)>,
     pub(crate) owner: Option<UserId>,
     pub(crate) description: Arc<str>,
+    pub(crate) status: Status,
     pub(crate) expiry: Expiry,
     pub(crate) secret: Option<Secret>,
 }
@@ -72,6 +73,7 @@ impl NewToken {
             buckets: Vec::new(),
             owner: None,
             description: Arc::default(),
+            status: Status::Active,
             expiry: Expiry::Never,
             secret: None,
         }
@@ -128,6 +130,12 @@ impl NewToken {
     /// What people should know about it: at most 1,024 bytes, no control characters.
     pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
         self.description = description.into();
+        self
+    }
+
+    /// Refused until it is activated.
+    pub fn inactive(mut self) -> Self {
+        self.status = Status::Inactive;
         self
     }
 
