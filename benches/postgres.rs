@@ -123,7 +123,7 @@ fn main() {
         pending.into_iter().for_each(|pending| _ = pending.wait().unwrap());
     });
     took(&format!("and {expiring} tombstones forgotten"), || {
-        node.purge(&host, Timestamp::from(std::time::SystemTime::now())).wait()
+        node.purge(&host, Timestamp::from(std::time::SystemTime::now())).wait().unwrap()
     });
     let left = "SELECT count(*) FROM portcullis.records WHERE what = 'tombstone'";
     took("  until they are gone", || {
