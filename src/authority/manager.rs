@@ -337,9 +337,12 @@ impl Manager {
     /// of it.
     fn finish(&mut self, planned: Vec<Planned>, committed: &Result<Receipt, Error>) {
         for (call, part) in planned {
-            match part {
-                Ok(_) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
-                Err(error) => self.fail(call, error),
+            match (part, committed) {
+                (Ok(_), _) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
+                (Err(refusal), Ok(_)) => self.fail(call, refusal),
+                // It may have been refused for what is not so any more; and no change of it is in doubt.
+                (Err(_), Err(Error::InDoubt(error))) => self.fail(call, Error::Store(Arc::clone(error))),
+                (Err(_), Err(error)) => self.fail(call, error.clone()),
             }
         }
     }
