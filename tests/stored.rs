@@ -15,8 +15,8 @@ use std::time::Duration;
 use fixture::{HOUR, START, bucket, custom, hex, host, listed, org, set, user};
 use portcullis::testing::ManualClock;
 use portcullis::{
-    Action, Actor, Authority, Clock, Error, Filter, Issued, NewToken, Pepper, Permission, Position, Record, RecordKind,
-    RedbStore, ResourceType, Rotation, Secret, Standing, Timestamp, TokenId, TokenStore, Update,
+    Action, Actor, Authority, Clock, Error, Filter, Issued, NewToken, Pattern, Pepper, Permission, Position, Record,
+    RecordKind, RedbStore, Rotation, Secret, Standing, Timestamp, TokenId, TokenStore, Update,
 };
 use redb::Database;
 use serde::{Deserialize, Serialize};
@@ -207,14 +207,14 @@ fn resources(content: &Content) -> Vec<portcullis::Resource> {
         .iter()
         .flat_map(|token| serde_json::from_value::<Vec<Permission>>(token["permissions"].clone()).unwrap());
     let patterns: Vec<_> = permissions.map(|permission| permission.pattern()).collect();
-    let types = patterns.iter().filter_map(|pattern| pattern.kind()).chain(["unheard-of".parse().unwrap()]);
-    let orgs = patterns.iter().filter_map(|pattern| pattern.org()).chain([org(9)]);
-    let ids = patterns.iter().filter_map(|pattern| pattern.id()).chain([bucket(9)]);
-    fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
-        BTreeSet::from_iter(all).into_iter().collect()
-    }
-    let types: Vec<ResourceType> = distinct(types);
-    naive::World { orgs: distinct(orgs), ids: distinct(ids), types }.resources()
+    let types = patterns.iter().filter_map(Pattern::kind).chain(["unheard-of".parse().unwrap()]);
+    let orgs = patterns.iter().filter_map(Pattern::org).chain([org(9)]);
+    let ids = patterns.iter().filter_map(Pattern::id).chain([bucket(9)]);
+    naive::World { orgs: distinct(orgs), ids: distinct(ids), types: distinct(types) }.resources()
+}
+
+fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[test]
