@@ -45,12 +45,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether it is not about the token: nobody is accepted for now, and the same request may succeed later.
-    #[must_use]
-    pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::Stale | Self::Unavailable)
-    }
-
     /// A stable name for logs and metrics: `revoked`, `notPermitted`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,6 +64,12 @@ impl Reason {
             Self::Stale => "stale",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// Whether the authority cannot tell for now, which says nothing about the token.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::Stale | Self::Unavailable)
     }
 }
 
