@@ -233,15 +233,13 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
 
 fn revoke_under(draft: &mut Draft<'_>, root: TokenId, so_far: usize) -> Finish<Receipt> {
     let index = draft.index();
-    let under = index.created_under(root);
-    // One for the token itself.
-    let fitting = Draft::ROOM - 1;
-    let more = under.len() > fitting;
+    let mut under = index.created_under(root).into_iter();
     let mut changed = so_far;
-    for (_, token) in under.into_iter().take(fitting).filter_map(|id| index.record(id)) {
+    // One place for the token itself.
+    for (_, token) in under.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
         changed += usize::from(put_revoked(draft, token));
     }
-    done_or_again(changed, more)
+    done_or_again(changed, under.next().is_some())
 }
 
 /// Revokes a token, unless it already is.
@@ -317,10 +315,7 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     }
     draft.alone()?;
     let index = draft.index();
-    let expired = index.expired_by(by.min(draft.now));
-    // One for the horizon.
-    let fitting = Draft::ROOM - 1;
-    let more = expired.len() > fitting;
+    let mut expired = index.expired_by(by.min(draft.now)).into_iter();
     let mut changed = so_far;
     if so_far == 0 {
         // Only now: what this call itself deletes is remembered, however many commits it takes.
@@ -330,11 +325,12 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
             changed += count;
         }
     }
-    for (_, token) in expired.into_iter().take(fitting).filter_map(|id| index.record(id)) {
+    // One place for the horizon.
+    for (_, token) in expired.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
         put_deleted(draft, token);
         changed += 1;
     }
-    Ok(done_or_again(changed, more))
+    Ok(done_or_again(changed, expired.next().is_some()))
 }
 
 /// Raises the format in which the store's records are written.
