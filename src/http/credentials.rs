@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn both_schemes_in_any_case_and_the_rest_as_it_is() {
-        for header in [b"Token abc".as_slice(), b"token abc", b"TOKEN abc", b"Bearer abc", b"bearer abc", b"bEARER abc"] {
+        for header in [b"Token abc".as_slice(), b"token abc", b"TOKEN abc", b"Bearer abc", b"bearer abc", b"bEARER abc"]
+        {
             assert_eq!(read(&[header]), Ok(Some("abc")));
         }
         assert_eq!(read(&[b"Token  two spaces "]), Ok(Some(" two spaces ")));
@@ -73,7 +74,9 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for header in [b"".as_slice(), b"abc", b"Basic abc", b"Tokenabc", b"Token\tabc", b" Token abc", b"Bearertoken abc"] {
+        for header in
+            [b"".as_slice(), b"abc", b"Basic abc", b"Tokenabc", b"Token\tabc", b" Token abc", b"Bearertoken abc"]
+        {
             assert_eq!(read(&[header]), Err(HeaderError::Scheme), "{header:?}");
         }
         for header in [b"Token".as_slice(), b"Token ", b"bearer"] {

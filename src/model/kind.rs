@@ -147,6 +147,27 @@ impl TokenKind {
         Self::checked(KindName::Custom, organization, permissions)
     }
 
+    /// The kind that permissions make: Operator or All-Access where they are all that those have, Read/Write where each is on a
+    /// single bucket, otherwise Custom. An expanded list of everything is Custom: it has no power over later types.
+    ///
+    /// # Errors
+    /// As [`custom`](Self::custom). An Operator has no organization, whichever is given.
+    pub fn of(organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
+        if permissions == PermissionSet::everything() {
+            return Ok(Self::operator());
+        }
+        let kind = Self::custom(organization, permissions)?;
+        let Some(organization) = organization else { return Ok(kind) };
+        let all_access = Self::all_access(organization);
+        if kind.permissions == all_access.permissions {
+            return Ok(all_access);
+        }
+        let on_bucket =
+            |(pattern, _): (Pattern, _)| pattern.kind == Some(ResourceType::BUCKETS) && pattern.id.is_some();
+        let name = if kind.permissions.patterns().all(on_bucket) { KindName::ReadWrite } else { KindName::Custom };
+        Ok(Self { name, ..kind })
+    }
+
     fn checked(name: KindName, organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
         match permissions.len() {
             0 => Err(KindError::Empty),

@@ -66,6 +66,17 @@ impl Pattern {
         self.id
     }
 
+    /// The resource that sets the same fields, as a request would be about it. `None` without a type.
+    #[must_use]
+    pub fn resource(&self) -> Option<Resource> {
+        let kind = self.kind?;
+        let resource = match self.organization {
+            Some(organization) => Resource::within(organization, kind).ok()?,
+            None => Resource::global(kind),
+        };
+        Some(self.id.map_or(resource, |id| resource.with_id(id)))
+    }
+
     /// The resources that both patterns match, where there can be any.
     pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
         #[allow(clippy::option_option)] // Whether they agree, and then whether the field is set.

@@ -1,0 +1,69 @@
+//! `portcullis check`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use portcullis::{Permission, PermissionError, TokenId};
+use serde_json::json;
+
+use super::yes_or_no;
+use crate::failure::Result;
+use crate::screen::{Screen, table};
+use crate::secrets::SecretInput;
+use crate::target::{Decision, Subject, Target};
+
+/// Which token is asked about.
+#[derive(Debug, Args)]
+pub struct Who {
+    /// About this token, instead of the one in use
+    #[arg(long, value_name = "TOKEN")]
+    id: Option<TokenId>,
+    #[command(flatten)]
+    secret: SecretInput,
+}
+
+impl Who {
+    pub fn subject(&self) -> Result<Subject> {
+        Subject::given(self.id, &self.secret)
+    }
+}
+
+/// A request: a permission that names one type.
+pub fn request(text: &str) -> std::result::Result<Permission, String> {
+    let permission: Permission = text.parse().map_err(|error: PermissionError| error.to_string())?;
+    match permission.pattern().resource() {
+        Some(_) => Ok(permission),
+        None => Err("a request is about one type of resource, not `*`".into()),
+    }
+}
+
+/// Say whether a token may do something; the exit code is 0 if it may do all of it, 1 if not
+///
+/// Nothing is done. A request is `action:[orgs/ORG/]type[/ID]`, as a permission, and names one type.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis check write:orgs/1111111111111111/buckets/2222222222222222
+  portcullis check --id 3333333333333333 read:orgs/1111111111111111/tasks
+  portcullis check --secret-stdin read:orgs/1111111111111111/buckets < token && echo yes")]
+pub struct Check {
+    #[arg(required = true, value_name = "REQUEST", value_parser = request)]
+    requests: Vec<Permission>,
+    #[command(flatten)]
+    who: Who,
+}
+
+impl Check {
+    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<ExitCode> {
+        let decisions = target.check(&self.who.subject()?, &self.requests)?;
+        let allowed = decisions.iter().all(|decision| decision.allowed);
+        screen.answer(&json!({ "allowed": allowed, "decisions": decisions }), || {
+            let row = |decision: &Decision| {
+                let message = decision.message.clone().unwrap_or_default();
+                vec![decision.word().to_owned(), decision.permission.to_string(), message]
+            };
+            table(None, decisions.iter().map(row))
+        })?;
+        Ok(yes_or_no(allowed))
+    }
+}

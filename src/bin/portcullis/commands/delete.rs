@@ -1,0 +1,38 @@
+//! `portcullis delete`.
+
+use clap::Args;
+use portcullis::Standing;
+use serde_json::json;
+
+use super::standing::{Chosen, Subjects};
+use crate::confirm::Confirmation;
+use crate::failure::Result;
+use crate::screen::Screen;
+use crate::target::Target;
+
+/// Delete a token or, on a file, an owner or an organization with all their tokens
+///
+/// A deleted token is no longer listed. The tokens of a deleted owner or organization are, and are refused for good.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis delete 3333333333333333
+  portcullis --file tokens.redb delete --owner 0a1b2c3d4e5f6071")]
+pub struct Delete {
+    #[command(flatten)]
+    what: Subjects,
+    #[command(flatten)]
+    confirmation: Confirmation,
+}
+
+impl Delete {
+    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+        let what = self.what.chosen()?;
+        self.confirmation.ask(&format!("delete {what}"))?;
+        match what {
+            Chosen::Token(id) => target.delete(id)?,
+            Chosen::Holder(holder) => target.set_standing(holder, Standing::Deleted)?,
+        }
+        screen.answer(&json!({ "deleted": what.to_string() }), || format!("deleted {what}"))
+    }
+}

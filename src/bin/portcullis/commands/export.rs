@@ -1,0 +1,32 @@
+//! `portcullis export`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::list::Wanted;
+use crate::failure::{Exit, Failure, Result};
+use crate::screen::Screen;
+use crate::target::{self, Target};
+
+/// Print everything about tokens but their secrets, as lines of JSON
+///
+/// Secrets are not kept anywhere, so they are not in it; see `portcullis import --help` for what that means. To move tokens with
+/// their secrets, copy the token file while the server is stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  portcullis export --org 1111111111111111 > tokens.jsonl")]
+pub struct Export {
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+impl Export {
+    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+        for token in target::list(target, &self.wanted.filter(), usize::MAX)? {
+            let line = serde_json::to_string(&json!(token));
+            screen.line(&line.map_err(|error| Failure::new(Exit::Failed, "no JSON").because(error))?)?;
+        }
+        Ok(())
+    }
+}
