@@ -6,6 +6,7 @@ use http::request::Parts;
 
 use crate::authority::principal::Principal;
 use crate::http::refusal::{Manner, Refusal, Rejection};
+use crate::model::decision::Denial;
 
 /// In a request's extensions: the layer was here, and nobody authenticated.
 #[derive(Debug, Clone, Copy)]
@@ -42,5 +43,12 @@ impl IntoResponse for Refusal {
         let mut response: Response = Rejection { refusal: self, manner: Manner::default() }.empty();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// As the [`Refusal`] that it becomes.
+impl IntoResponse for Denial {
+    fn into_response(self) -> Response {
+        Refusal::from(self).into_response()
     }
 }

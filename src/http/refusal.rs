@@ -121,12 +121,14 @@ impl Rejection {
     }
 
     /// The response with an empty body.
+    #[must_use]
     pub fn empty<B: Default>(&self) -> Response<B> {
         self.response(B::default())
     }
 
     /// The response with `InfluxDB`'s JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
     /// `X-Platform-Error-Code`.
+    #[must_use]
     pub fn influxdb<B: From<String>>(&self) -> Response<B> {
         let code = match self.refusal.status() {
             StatusCode::UNAUTHORIZED => "unauthorized",

@@ -141,14 +141,22 @@ impl<'de> Deserialize<'de> for PostedSecret {
 pub(crate) struct Changes {
     pub(crate) status: PostedStatus,
     pub(crate) description: Option<String>,
-    #[serde(deserialize_with = "said")]
-    pub(crate) expires_at: Option<Option<Timestamp>>,
+    pub(crate) expires_at: PostedExpiry,
 }
 
-/// Tells `null` from nothing.
-#[allow(clippy::option_option)]
-fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Timestamp>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// Another end, or `null` for none.
+#[derive(Default)]
+pub(crate) enum PostedExpiry {
+    #[default]
+    Unsaid,
+    Never,
+    At(Timestamp),
+}
+
+impl<'de> Deserialize<'de> for PostedExpiry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Never, Self::At))
+    }
 }
 
 /// What `PUT /api/v2/authorizations/{id}/permissions` takes.

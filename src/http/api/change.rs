@@ -11,7 +11,7 @@ use super::{Context, etag, json};
 use crate::authority::principal::Principal;
 use crate::authority::request::{Rotation, Update};
 use crate::http::api::body::{Body, Changes, NewPermissions, NewSecret, OptionalBody, PostedOrganization};
-use crate::http::api::body::{PostedStatus, Revocation};
+use crate::http::api::body::{PostedExpiry, PostedStatus, Revocation};
 use crate::http::api::error::ApiError;
 use crate::http::api::etag::Condition;
 use crate::http::api::permissions::{kind, parse, resolve};
@@ -38,9 +38,9 @@ pub(super) async fn update(
         update = update.description(description);
     }
     match changes.expires_at {
-        None => {}
-        Some(None) => update = update.never_expires(),
-        Some(Some(end)) => update = update.expires_at(end),
+        PostedExpiry::Unsaid => {}
+        PostedExpiry::Never => update = update.never_expires(),
+        PostedExpiry::At(end) => update = update.expires_at(end),
     }
     let token = context.authority.update(&caller, target.id(&caller)?, update).await?;
     context.answer(StatusCode::OK, &token, None).await
@@ -110,9 +110,10 @@ pub(super) async fn revoke(
 ) -> Result<Response, ApiError> {
     etag::unconditional(&headers)?;
     let id = target.id(&caller)?;
-    let receipt = match revocation.cascade {
-        true => context.authority.revoke_all(&caller, id).await?,
-        false => context.authority.revoke(&caller, id).await?,
+    let receipt = if revocation.cascade {
+        context.authority.revoke_all(&caller, id).await?
+    } else {
+        context.authority.revoke(&caller, id).await?
     };
     json(StatusCode::OK, &Revoked { revision: receipt.revision, revoked: receipt.changed })
 }

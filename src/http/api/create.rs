@@ -12,7 +12,7 @@ use crate::http::api::directory::user;
 use crate::http::api::error::ApiError;
 use crate::http::api::permissions::{kind, parse, resolve};
 use crate::model::action::Write;
-use crate::model::resource::Resource;
+use crate::model::resource::{Resource, ResourceType};
 
 pub(super) async fn create(
     State(context): State<Context>,
@@ -25,7 +25,8 @@ pub(super) async fn create(
         _ => None,
     };
     // Before any name is looked up: whoever may not create tokens here must not find out what there is.
-    context.may_create(&caller, home)?;
+    let place = home.map_or(Resource::global(ResourceType::AUTHORIZATIONS), Resource::authorizations);
+    let _permit = caller.authorize(Write, place)?;
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let kind = kind(posted.organization, permissions)?;
     let mut known = Vec::new();
@@ -51,15 +52,4 @@ pub(super) async fn create(
     }
     let issued = context.authority.create(&caller, new).await?;
     context.answer(StatusCode::CREATED, &issued.token, Some(&issued.secret)).await
-}
-
-impl Context {
-    /// That the caller may create tokens in an organization or, without one, everywhere.
-    fn may_create(&self, caller: &Principal<'_>, home: Option<crate::OrgId>) -> Result<(), ApiError> {
-        let resource = match home {
-            Some(home) => Resource::authorizations(home),
-            None => Resource::global(crate::ResourceType::AUTHORIZATIONS),
-        };
-        caller.authorize(Write, resource).map(drop).map_err(Into::into)
-    }
 }

@@ -34,8 +34,8 @@ pub(crate) fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
 
 /// For what cannot be conditional: a condition that is not looked at would be taken for one that held.
 pub(crate) fn unconditional(headers: &HeaderMap) -> Result<(), ApiError> {
-    match headers.contains_key(IF_MATCH) {
-        true => Err(ApiError::invalid("`if-match` is for changing an authorization or its permissions only")),
-        false => Ok(()),
+    if headers.contains_key(IF_MATCH) {
+        return Err(ApiError::invalid("`if-match` is for changing an authorization or its permissions only"));
     }
+    Ok(())
 }

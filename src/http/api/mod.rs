@@ -33,7 +33,7 @@ use crate::http::layer::AuthenticateLayer;
 use crate::model::token::Token;
 use crate::secret::Secret;
 
-/// The OpenAPI document of the routes.
+/// The `OpenAPI` document of the routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
 /// `InfluxDB`'s routes for tokens, and those that it lacks, as a router to merge into a host's own.
@@ -49,7 +49,7 @@ pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 /// | `POST /api/v2/authorizations/{id}/rotate` | a new secret |
 /// | `POST /api/v2/authorizations/{id}/revoke` | refused for good, and still listed |
 /// | `POST /api/v2/authorizations/{id}/check` | what it may do, and why not, without doing it |
-/// | `GET /api/v2/authorizations/openapi.json` | this, as an OpenAPI document |
+/// | `GET /api/v2/authorizations/openapi.json` | this, as an `OpenAPI` document |
 ///
 /// `{id}` can be `me`: the token that the request comes with.
 ///
@@ -114,7 +114,6 @@ impl Api {
     }
 
     /// The router: to merge, not to nest, because its answers name its paths.
-    #[must_use]
     pub fn router(self) -> Router {
         let Self { authority, directory, layer, body_limit } = self;
         let one = get(read::one).patch(change::update).delete(change::delete);

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::{Context, json};
 use crate::authority::principal::Principal;
 use crate::http::api::error::ApiError;
-use crate::http::api::representation::{Names, Permissions};
+use crate::http::api::representation::{Grants, Names};
 use crate::http::api::target::Target;
 
 pub(super) async fn one(
@@ -26,5 +26,5 @@ pub(super) async fn permissions(
 ) -> Result<Response, ApiError> {
     let token = context.authority.get(&caller, target.id(&caller)?)?;
     let names = Names::of(&*context.directory, std::slice::from_ref(&token)).await?;
-    json(StatusCode::OK, &Permissions::new(&token, &names))
+    json(StatusCode::OK, &Grants::new(&token, &names))
 }

@@ -154,7 +154,7 @@ impl Representation {
 
 /// What a token may do: in its own few words, and one by one.
 #[derive(Serialize)]
-pub(crate) struct Permissions {
+pub(crate) struct Grants {
     kind: KindName,
     #[serde(rename = "orgID")]
     organization: String,
@@ -164,7 +164,7 @@ pub(crate) struct Permissions {
     expanded: Vec<NamedPermission>,
 }
 
-impl Permissions {
+impl Grants {
     pub(crate) fn new(token: &Token, names: &Names) -> Self {
         let kind = token.kind();
         Self {
