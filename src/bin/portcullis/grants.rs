@@ -12,13 +12,13 @@ pub struct Grants {
     #[arg(long, conflicts_with_all = ["all_access", "read_bucket", "write_bucket", "permission"])]
     operator: bool,
     /// Everything in the organization, types that do not exist yet included
-    #[arg(long, requires = "org", conflicts_with_all = ["read_bucket", "write_bucket", "permission"])]
+    #[arg(long, conflicts_with_all = ["read_bucket", "write_bucket", "permission"])]
     all_access: bool,
     /// Read this bucket of the organization; can be repeated
-    #[arg(long, requires = "org", value_name = "BUCKET")]
+    #[arg(long, value_name = "BUCKET")]
     read_bucket: Vec<ResourceId>,
     /// Write this bucket of the organization; can be repeated
-    #[arg(long, requires = "org", value_name = "BUCKET")]
+    #[arg(long, value_name = "BUCKET")]
     write_bucket: Vec<ResourceId>,
     /// Any permission, such as `read:orgs/ORG/tasks` or `write:orgs/ORG/*`; can be repeated
     #[arg(long, value_name = "PERMISSION")]
@@ -36,6 +36,10 @@ impl Grants {
     pub fn kind(&self, organization: Option<OrgId>) -> Result<TokenKind> {
         if self.operator {
             return Ok(TokenKind::operator());
+        }
+        let in_organization = self.all_access || !(self.read_bucket.is_empty() && self.write_bucket.is_empty());
+        if in_organization && organization.is_none() {
+            return Err(Failure::usage("in which organization? say --org ID"));
         }
         let mut permissions = self.permission.clone();
         if let Some(organization) = organization {

@@ -1,13 +1,13 @@
 //! What people and programs see: answers on stdout, everything else on stderr.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io::{IsTerminal as _, Write};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use portcullis::Timestamp;
+use portcullis::{Secret, Timestamp};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::failure::{Exit, Failure, Result};
 use crate::token::{Issued, Token};
@@ -59,7 +59,7 @@ impl Screen {
 
     /// One token.
     pub fn token(&self, token: &Token) -> Result<()> {
-        self.answer(&json!({ "token": token }), || card(token))
+        self.answer(&BTreeMap::from([("token", token)]), || card(token, None))
     }
 
     /// A token with its secret, which is shown here and never again: to people with the rest; through a pipe alone, so that it
@@ -68,13 +68,13 @@ impl Screen {
         let written = if secret_only {
             self.line(secret.expose())
         } else if self.json {
-            self.line(&pretty(&json!({ "token": token, "secret": secret.expose() })))
+            self.line(&pretty(&TokenAndSecret { token, secret: secret.expose() }))
         } else if std::io::stdout().is_terminal() {
-            let shown = self.line(&format!("{}\nsecret        {}", card(token), secret.expose()));
+            let shown = self.line(&card(token, Some(secret)));
             self.note("Keep the secret now: it is never shown again.");
             shown
         } else {
-            self.note(&card(token));
+            self.note(&card(token, None));
             self.line(secret.expose())
         };
         written.map_err(|lost| {
@@ -83,6 +83,12 @@ impl Screen {
             Failure::new(Exit::Failed, advice).because(lost)
         })
     }
+}
+
+#[derive(Serialize)]
+struct TokenAndSecret<'a> {
+    token: &'a Token,
+    secret: &'a str,
 }
 
 const RED: &str = "\x1b[1;31m";
@@ -134,7 +140,7 @@ fn named(name: Option<&str>, id: impl ToString) -> String {
     name.map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
 }
 
-fn card(token: &Token) -> String {
+fn card(token: &Token, secret: Option<&Secret>) -> String {
     let mut rows = vec![
         ("id", token.id.to_string()),
         ("kind", token.kind.to_string()),
@@ -157,6 +163,7 @@ fn card(token: &Token) -> String {
         ("last used", time_or_never(token.last_used_at)),
         ("revision", token.revision.to_string()),
     ]);
+    rows.extend(secret.map(|secret| ("secret", secret.expose().to_owned())));
     table(None, rows.into_iter().map(|(label, text)| vec![label.to_owned(), text]))
 }
 

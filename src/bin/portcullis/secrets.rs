@@ -32,7 +32,7 @@ impl SecretInput {
         let secret = self.presented()?;
         if let Some(secret) = &secret
             && self.secret_prompt
-            && prompt("Again: ")?.expose() != secret.expose()
+            && prompt("Again: ", NO_TERMINAL)?.expose() != secret.expose()
         {
             return Err(Failure::usage("the two secrets differ; nothing was changed"));
         }
@@ -43,7 +43,7 @@ impl SecretInput {
     pub fn presented(&self) -> Result<Option<Secret>> {
         match self {
             Self { secret_stdin: true, .. } => read(std::io::stdin().lock(), "standard input").map(Some),
-            Self { secret_prompt: true, .. } => prompt("Secret: ").map(Some),
+            Self { secret_prompt: true, .. } => prompt("Secret: ", NO_TERMINAL).map(Some),
             _ => Ok(None),
         }
     }
@@ -58,7 +58,7 @@ pub fn token(file: Option<&Path>) -> Result<Secret> {
     }
     match std::env::var(TOKEN) {
         Ok(token) if !token.is_empty() => Ok(Secret::chosen(token)),
-        _ => prompt("Token: "),
+        _ => prompt("Token: ", &format!("no token: set {TOKEN}, or say --token-file")),
     }
 }
 
@@ -75,11 +75,12 @@ fn read(from: impl std::io::Read, name: &str) -> Result<Secret> {
     Ok(Secret::chosen(line))
 }
 
-fn prompt(question: &str) -> Result<Secret> {
-    let secret = rpassword::prompt_password(question).map(Secret::chosen).map_err(|error| {
-        let advice = format!("no terminal to ask for a secret; set {TOKEN}, or see --token-file and --secret-stdin");
-        Failure::usage(advice).because(error)
-    })?;
+/// What to do where nobody can be asked.
+const NO_TERMINAL: &str = "no terminal to ask for a secret; say --secret-stdin";
+
+fn prompt(question: &str, otherwise: &str) -> Result<Secret> {
+    let secret = rpassword::prompt_password(question).map(Secret::chosen);
+    let secret = secret.map_err(|error| Failure::usage(otherwise).because(error))?;
     match secret.expose().is_empty() {
         true => Err(Failure::usage("no secret was given")),
         false => Ok(secret),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use portcullis::{Permission, PermissionError, TokenId};
-use serde_json::json;
+use serde::Serialize;
 
 use super::yes_or_no;
 use crate::failure::Result;
@@ -37,9 +37,9 @@ pub fn request(text: &str) -> std::result::Result<Permission, String> {
     }
 }
 
-/// Say whether a token may do something; the exit code is 0 if it may do all of it, 1 if not
+/// Say whether a token may do something, in the exit code too
 ///
-/// Nothing is done. A request is `action:[orgs/ORG/]type[/ID]`, as a permission, and names one type.
+/// It is 0 if the token may do all of it, 1 if not. Nothing is done. A request is `action:[orgs/ORG/]type[/ID]`, as a permission, and names one type.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,13 +53,20 @@ pub struct Check {
     who: Who,
 }
 
+#[derive(Serialize)]
+struct Answers<'a> {
+    allowed: bool,
+    decisions: &'a [Decision],
+}
+
 impl Check {
     pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<ExitCode> {
         let decisions = target.check(&self.who.subject()?, &self.requests)?;
         let allowed = decisions.iter().all(|decision| decision.allowed);
-        screen.answer(&json!({ "allowed": allowed, "decisions": decisions }), || {
+        screen.answer(&Answers { allowed, decisions: &decisions }, || {
             let row = |decision: &Decision| {
-                let message = decision.message.clone().unwrap_or_default();
+                // What is missing is the request itself.
+                let message = decision.message.clone().filter(|_| decision.missing.is_none()).unwrap_or_default();
                 vec![decision.word().to_owned(), decision.permission.to_string(), message]
             };
             table(None, decisions.iter().map(row))

@@ -10,9 +10,9 @@ use crate::failure::Result;
 use crate::screen::Screen;
 use crate::target::Target;
 
-/// Delete a token or, on a file, an owner or an organization with all their tokens
+/// Delete a token
 ///
-/// A deleted token is no longer listed. The tokens of a deleted owner or organization are, and are refused for good.
+/// It is no longer listed. On a file also an owner or an organization with all their tokens: the tokens of a deleted owner or organization are, and are refused for good.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

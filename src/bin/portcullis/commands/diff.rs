@@ -11,9 +11,9 @@ use crate::failure::Result;
 use crate::screen::Screen;
 use crate::target::{Subject, Target};
 
-/// Say what one token may do that another may not; the exit code is 0 if they may do the same, 1 if not
+/// Say what one token may do that another may not
 ///
-/// It is about permissions: whether a token is accepted now, `portcullis show` says.
+/// The exit code is 0 if they may do the same, 1 if not. It is about permissions: whether a token is accepted now, `portcullis show` says.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -101,7 +101,7 @@ fn wider(missing: Permission, token: &Token) -> Vec<String> {
     if let Some(own) = token.organization
         && pattern.org() != Some(own)
     {
-        remedies.insert(0, format!("another token: this one is of organization `{own}` for good. One with"));
+        remedies.push(format!("but in another token: this one is of organization `{own}` for good"));
     }
     remedies
 }

@@ -1,7 +1,6 @@
 //! `portcullis export`.
 
 use clap::Args;
-use serde_json::json;
 
 use super::list::Wanted;
 use crate::failure::{Exit, Failure, Result};
@@ -24,7 +23,7 @@ pub struct Export {
 impl Export {
     pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
         for token in target::list(target, &self.wanted.filter(), usize::MAX)? {
-            let line = serde_json::to_string(&json!(token));
+            let line = serde_json::to_string(&token);
             screen.line(&line.map_err(|error| Failure::new(Exit::Failed, "no JSON").because(error))?)?;
         }
         Ok(())

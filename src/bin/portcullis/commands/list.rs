@@ -1,8 +1,9 @@
 //! `portcullis list`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use portcullis::{Filter, KindName, OrgId, Status, TokenId, UserId};
-use serde_json::json;
 
 use crate::expiry::Expiry;
 use crate::failure::Result;
@@ -66,6 +67,6 @@ impl Wanted {
 impl List {
     pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
         let tokens = target::list(target, &self.wanted.filter(), self.limit.unwrap_or(usize::MAX))?;
-        screen.answer(&json!({ "tokens": tokens }), || screen::list(&tokens, self.wide))
+        screen.answer(&BTreeMap::from([("tokens", &tokens)]), || screen::list(&tokens, self.wide))
     }
 }

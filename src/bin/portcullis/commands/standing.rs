@@ -52,7 +52,9 @@ impl fmt::Display for Chosen {
     }
 }
 
-/// Refuse a token until it is activated; on a file also all tokens of an owner or an organization
+/// Refuse a token until it is activated
+///
+/// On a file also all tokens of an owner or an organization.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,9 +71,9 @@ impl Suspend {
     }
 }
 
-/// Accept a suspended token again; on a file also those of an owner or an organization
+/// Accept a suspended token again
 ///
-/// Tokens that were suspended by themselves stay so when their owner or organization is activated.
+/// On a file also those of an owner or an organization. Tokens that were suspended by themselves stay so when their owner or organization is activated.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
