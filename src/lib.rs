@@ -60,7 +60,8 @@
 //! - A [`TokenStore`] and the [`Clock`] are trusted. So is [`Actor::host`], which no permission limits.
 //! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
 //! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
-//!   others within [`Builder::follow`], or [`Builder::stale_after`] while the store does not answer.
+//!   others by the time that its [`Receipt`] says: they have applied it by then, or deny everything
+//!   ([`Builder::stale_after`]).
 //!
 //! # Features
 //!
@@ -103,9 +104,10 @@ pub use authority::error::{AuthenticateError, Error};
 #[cfg(feature = "tracing")]
 pub use authority::event::TracingObserver;
 pub use authority::event::{ActorName, Event, Observer, What};
+pub use authority::health::Health;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;
-pub use authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+pub use authority::request::{Everywhere, Issued, NewToken, Receipt, Rotation, Update, Updated};
 pub use authority::{Authority, Builder};
 pub use index::list::{Filter, Page};
 pub use model::action::{Action, AsAction, Read, ReadWrite, Write};

@@ -12,7 +12,7 @@ use portcullis::{
     Authority, Error, Event, Filter, MemoryStore, NewToken, Reason, Resource, Standing, Status, Token, TokenId, Update,
     UserId, What, Write,
 };
-use world::{NEVER, SOON, World, eventually, head, host};
+use world::{NEVER, SOON, World, eventually, following, head, host};
 
 #[test]
 fn callers_that_wait_together_share_a_commit() {
@@ -30,7 +30,7 @@ fn callers_that_wait_together_share_a_commit() {
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
     world.faults.release();
-    let revision = first.wait().unwrap().revision();
+    let revision = first.wait().unwrap().receipt.revision;
     let made: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
     assert!(made.iter().all(|issued| issued.token.revision() == revision + 1));
     assert!(made.iter().all(|issued| world.authority.authenticate(issued.secret.expose()).is_ok()));
@@ -49,9 +49,9 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     let last = world.authority.update(host(), world.idle.id, Update::new().description("last"));
     world.faults.release();
     first.wait().unwrap();
-    let good = good.wait().unwrap().revision();
+    let good = good.wait().unwrap().receipt.revision;
     assert!(matches!(bad.wait(), Err(Error::Revoked(_))));
-    assert_eq!(last.wait().unwrap().revision(), good);
+    assert_eq!(last.wait().unwrap().receipt.revision, good);
 }
 
 /// The same random numbers at every run.
@@ -77,7 +77,7 @@ fn random_calls_of_many_threads_are_as_if_one_after_another() {
     let told = Arc::clone(&events);
     let observer = move |event: &Event| told.lock().unwrap().push(event.clone());
     let store = MemoryStore::new();
-    let authority = Authority::builder().follow(SOON).observer(observer).open(store.clone()).wait().unwrap();
+    let authority = following(SOON).observer(observer).open(store.clone()).wait().unwrap();
     let owner = UserId::generate().unwrap();
     let organization = portcullis::OrgId::generate().unwrap();
     let create = || {
@@ -177,7 +177,7 @@ impl Final {
 #[test]
 fn two_authorities_lose_no_update_and_bring_nothing_back() {
     let store = MemoryStore::new();
-    let open = |store: &MemoryStore| Authority::builder().follow(SOON).open(store.clone()).wait().unwrap();
+    let open = |store: &MemoryStore| following(SOON).open(store.clone()).wait().unwrap();
     let authorities = [open(&store), open(&store)];
     let organization = portcullis::OrgId::generate().unwrap();
     let owner = UserId::generate().unwrap();

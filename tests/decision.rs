@@ -328,6 +328,7 @@ fn reasons_have_stable_names() {
         (Reason::Unknown, "unknown"),
         (Reason::Malformed, "malformed"),
         (Reason::NotPermitted, "notPermitted"),
+        (Reason::Stale, "stale"),
         (Reason::Unavailable, "unavailable"),
     ] {
         assert_eq!(reason.as_str(), name);

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use portcullis::http::Fault;
+use portcullis::http::{ApiError, Fault};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
+
+use crate::BODY_LIMIT;
 
 /// How long a client may take to send its headers, and how long an idle connection is kept.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
@@ -72,6 +74,9 @@ pub async fn until_asked_to_stop(listener: TcpListener, router: Router) -> io::R
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    if request.body().size_hint().lower() > BODY_LIMIT as u64 {
+        return Ok(ApiError::too_large().into_response());
+    }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let Ok(response) = timeout(ANSWERED_WITHIN, router.oneshot(request.map(Body::new))).await else {
         return Ok(StatusCode::REQUEST_TIMEOUT.into_response());

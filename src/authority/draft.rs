@@ -189,7 +189,7 @@ impl<'a> Draft<'a> {
         }
         let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?;
         // After it was read: what was read then was this token's, and not of one that took its place.
-        principal.check().map_err(Error::NotAccepted)?;
+        principal.check().map_err(Error::not_accepted)?;
         let (_, record) = found.flatten().ok_or(Error::NotAccepted(Reason::Unknown))?;
         self.owner_standing(record.owner)?;
         record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
@@ -274,7 +274,7 @@ impl Acting {
             Some(id) => authorization(organization, id),
             None => Resource::authorizations(organization),
         };
-        judge(Action::WRITE, self.granted(&resource), &resource).map_err(Error::Denied)
+        judge(Action::WRITE, self.granted(&resource), &resource, None).map_err(Error::Denied)
     }
 
     /// Who created what this actor creates.

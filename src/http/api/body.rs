@@ -1,10 +1,15 @@
 //! Bodies of requests.
 
-use axum::body::Bytes;
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, de};
 
+use super::Context;
 use crate::http::api::error::ApiError;
 use crate::model::id::{OrgId, UserId};
 use crate::model::time::Timestamp;
@@ -13,30 +18,63 @@ use crate::secret::Secret;
 /// A body of JSON, whatever its content type says, as in `InfluxDB`. What is wrong with it is the client's fault: 400, or 413.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+/// A body within the limit. One that says that it is longer is not waited for.
+async fn read(request: Request, context: &Context) -> Result<Bytes, ApiError> {
+    if request.body().size_hint().lower() > context.body_limit {
+        return Err(ApiError::too_large());
+    }
+    Ok(Bytes::from_request(request, context).await?)
+}
+
+impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await?;
-        let parsed = serde_json::from_slice(&bytes);
-        parsed.map(Self).map_err(|error| ApiError::invalid(format!("the body is not as expected: {error}")))
+    async fn from_request(request: Request, context: &Context) -> Result<Self, ApiError> {
+        let bytes = read(request, context).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(unexpected)
     }
 }
 
-/// A body that may be missing; `null` is the same.
+fn unexpected(error: serde_json::Error) -> ApiError {
+    ApiError::invalid(format!("the body is not as expected: {error}"))
+}
+
+/// A body that may be missing, or `null`.
 pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Context> for OptionalBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, context: &Context) -> Result<Self, ApiError> {
+        let bytes = read(request, context).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        let parsed: Result<Option<T>, _> = serde_json::from_slice(&bytes);
-        let parsed = parsed.map_err(|error| ApiError::invalid(format!("the body is not as expected: {error}")))?;
-        Ok(Self(parsed.unwrap_or_default()))
+        let parsed: Option<Object<T>> = serde_json::from_slice(&bytes).map_err(unexpected)?;
+        Ok(Self(parsed.map(|Object(parsed)| parsed).unwrap_or_default()))
+    }
+}
+
+/// A JSON object. Serde by itself also takes arrays for structs, field by field.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
     }
 }
 
@@ -51,7 +89,7 @@ pub(crate) struct NewAuthorization {
     pub(crate) description: Option<String>,
     #[serde(default)]
     pub(crate) status: PostedStatus,
-    pub(crate) permissions: Option<Vec<PostedPermission>>,
+    pub(crate) permissions: Option<Vec<Object<PostedPermission>>>,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) secret: Option<PostedSecret>,
 }
@@ -86,7 +124,7 @@ impl<'de> Deserialize<'de> for PostedOrganization {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PostedPermission {
     pub(crate) action: String,
-    pub(crate) resource: PostedResource,
+    pub(crate) resource: Object<PostedResource>,
 }
 
 #[derive(Deserialize)]
@@ -162,7 +200,7 @@ impl<'de> Deserialize<'de> for PostedExpiry {
 /// What `PUT /api/v2/authorizations/{id}/permissions` takes.
 #[derive(Deserialize)]
 pub(crate) struct NewPermissions {
-    pub(crate) permissions: Vec<PostedPermission>,
+    pub(crate) permissions: Vec<Object<PostedPermission>>,
 }
 
 /// What `POST /api/v2/authorizations/{id}/rotate` takes.

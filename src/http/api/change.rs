@@ -10,8 +10,10 @@ use serde::Serialize;
 use super::{Context, etag, json};
 use crate::authority::principal::Principal;
 use crate::authority::request::{Rotation, Update};
-use crate::http::api::body::{Body, Changes, NewPermissions, NewSecret, OptionalBody, PostedOrganization};
-use crate::http::api::body::{PostedExpiry, PostedStatus, Revocation};
+use crate::http::api::body::{
+    Body, Changes, NewPermissions, NewSecret, Object, OptionalBody, PostedExpiry, PostedOrganization, PostedStatus,
+    Revocation,
+};
 use crate::http::api::error::ApiError;
 use crate::http::api::etag::Condition;
 use crate::http::api::permissions::{kind, parse, resolve};
@@ -25,9 +27,9 @@ pub(super) async fn update(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-    Body(changes): Body<Option<Changes>>,
+    Body(changes): Body<Option<Object<Changes>>>,
 ) -> Result<Response, ApiError> {
-    let changes = changes.unwrap_or_default();
+    let changes = changes.map(|Object(changes)| changes).unwrap_or_default();
     let mut update = conditional(&headers)?;
     match changes.status {
         PostedStatus::Unsaid => {}
@@ -52,7 +54,7 @@ pub(super) async fn permissions(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-    Body(posted): Body<NewPermissions>,
+    Body(Object(posted)): Body<Object<NewPermissions>>,
 ) -> Result<Response, ApiError> {
     let update = conditional(&headers)?;
     let parsed = parse(posted.permissions)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, json};
 use crate::authority::principal::Principal;
-use crate::http::api::body::{Body, PostedPermission};
+use crate::http::api::body::{Body, Object, PostedPermission};
 use crate::http::api::error::ApiError;
 use crate::http::api::permissions::parse;
 use crate::http::api::target::Target;
@@ -17,7 +17,7 @@ use crate::model::permission::Permission;
 /// Requests in the form of permissions, each on one resource or on one whole type.
 #[derive(Deserialize)]
 pub(super) struct Questions {
-    permissions: Vec<PostedPermission>,
+    permissions: Vec<Object<PostedPermission>>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ pub(super) async fn check(
     State(context): State<Context>,
     caller: Principal<'static>,
     target: Target,
-    Body(questions): Body<Questions>,
+    Body(Object(questions)): Body<Object<Questions>>,
 ) -> Result<Response, ApiError> {
     let parsed = parse(questions.permissions)?;
     let id = target.id(&caller)?;

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::Context;
 use crate::authority::principal::Principal;
 use crate::authority::request::NewToken;
-use crate::http::api::body::{Body, NewAuthorization, PostedOrganization, PostedStatus};
+use crate::http::api::body::{Body, NewAuthorization, Object, PostedOrganization, PostedStatus};
 use crate::http::api::directory::user;
 use crate::http::api::error::ApiError;
 use crate::http::api::permissions::{kind, parse, resolve};
@@ -17,7 +17,7 @@ use crate::model::resource::{Resource, ResourceType};
 pub(super) async fn create(
     State(context): State<Context>,
     caller: Principal<'static>,
-    Body(posted): Body<NewAuthorization>,
+    Body(Object(posted)): Body<Object<NewAuthorization>>,
 ) -> Result<Response, ApiError> {
     let parsed = parse(posted.permissions.unwrap_or_default())?;
     let home = match posted.organization {

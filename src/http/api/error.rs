@@ -75,14 +75,19 @@ impl ApiError {
         not_found = NOT_FOUND, "not found";
         /// 412: it changed since the caller read it.
         precondition_failed = PRECONDITION_FAILED, "precondition failed";
-        /// 413: more than this server reads.
-        too_large = PAYLOAD_TOO_LARGE, "request too large";
         /// 422, as `InfluxDB` has it: there is one already.
         conflict = UNPROCESSABLE_ENTITY, "conflict";
         /// 422: understood, and not possible.
         unprocessable = UNPROCESSABLE_ENTITY, "unprocessable entity";
         /// 503: try again.
         unavailable = SERVICE_UNAVAILABLE, "unavailable";
+    }
+
+    /// 413: more than this server reads.
+    #[must_use]
+    pub fn too_large() -> Self {
+        let message = "the body is larger than this server reads".into();
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "request too large", message, fault: None }
     }
 
     /// 500: the client is told only that.
@@ -225,7 +230,7 @@ impl From<QueryRejection> for ApiError {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large("the body is larger than this server reads"),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::too_large(),
             _ => Self::invalid("the body could not be read"),
         }
     }

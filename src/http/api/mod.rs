@@ -87,6 +87,7 @@ pub struct Api {
 struct Context {
     authority: Arc<Authority>,
     directory: Arc<dyn Directory>,
+    body_limit: u64,
 }
 
 impl Api {
@@ -131,7 +132,7 @@ impl Api {
             // Some clients end a path with a slash.
             router = router.route(&format!("{path}/"), methods.clone()).route(&path, methods);
         }
-        let context = Context { authority, directory };
+        let context = Context { authority, directory, body_limit: body_limit as u64 };
         let document = get(|| async { ([(CONTENT_TYPE, JSON)], OPENAPI) });
         router
             .route_layer(layer)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::http::api::body::{PostedOrganization, PostedPermission};
+use crate::http::api::body::{Object, PostedOrganization, PostedPermission};
 use crate::http::api::directory::{Directory, ORGANIZATIONS, USERS, organization};
 use crate::http::api::error::ApiError;
 use crate::model::action::Action;
@@ -26,7 +26,7 @@ enum ById<T> {
 }
 
 /// Reads permissions, without looking anything up.
-pub(crate) fn parse(posted: Vec<PostedPermission>) -> Result<Vec<Parsed>, ApiError> {
+pub(crate) fn parse(posted: Vec<Object<PostedPermission>>) -> Result<Vec<Parsed>, ApiError> {
     if posted.is_empty() {
         return Err(ApiError::invalid("an authorization has at least one permission"));
     }
@@ -37,12 +37,12 @@ pub(crate) fn parse(posted: Vec<PostedPermission>) -> Result<Vec<Parsed>, ApiErr
             posted.len()
         )));
     }
-    posted.into_iter().map(Parsed::new).collect()
+    posted.into_iter().map(|Object(posted)| Parsed::new(posted)).collect()
 }
 
 impl Parsed {
     fn new(posted: PostedPermission) -> Result<Self, ApiError> {
-        let resource = posted.resource;
+        let Object(resource) = posted.resource;
         Ok(Self {
             action: parse_action(&posted.action)?,
             kind: parse_kind(&resource.kind)?,
