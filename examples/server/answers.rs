@@ -46,7 +46,7 @@ pub fn check_name(what: &'static str, name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A new id in `InfluxDB`'s form, which is what its clients expect: the random half of one of ours.
+/// A new id in InfluxDB's form, which is what its clients expect: the random half of one of ours.
 pub fn new_id<T: TryFrom<u64>>() -> Result<T, ApiError> {
     let generated = portcullis::ResourceId::generate().map_err(|error: RandomError| ApiError::internal(error))?;
     let (_, random) = generated.as_uuid().as_u64_pair();

@@ -17,7 +17,7 @@ pub fn routes() -> Router<Server> {
     Router::new().route("/api/v2/write", post(write)).route("/api/v2/query", post(query))
 }
 
-/// Where to: names or ids, as in `InfluxDB`.
+/// Where to: names or ids, as in InfluxDB.
 #[derive(Deserialize)]
 struct Place {
     org: Option<String>,

@@ -1,4 +1,4 @@
-//! A small but real server: `cargo run --example server --features http`, and `InfluxDB`'s clients can manage tokens on it.
+//! A small but real server: `cargo run --example server --features http`, and InfluxDB's clients can manage tokens on it.
 //!
 //! It keeps tokens in one file and organizations, users, buckets and points in another, and has them again after a crash.
 //! Every route that touches data demands a permit: see `buckets.rs` and `data.rs`. It listens on loopback only; TLS is for a

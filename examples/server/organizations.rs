@@ -83,7 +83,7 @@ async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<
     Ok(json(StatusCode::OK, &shown(id, &organization)))
 }
 
-/// Its name, and whether its tokens are accepted, which `InfluxDB` cannot say of an organization.
+/// Its name, and whether its tokens are accepted, which InfluxDB cannot say of an organization.
 #[derive(Deserialize)]
 struct Change {
     name: Option<String>,
@@ -194,7 +194,7 @@ fn parse(id: &str) -> std::result::Result<OrgId, ApiError> {
     Ok(id.parse()?)
 }
 
-/// `InfluxDB`'s words for it.
+/// InfluxDB's words for it.
 pub fn standing(status: &str) -> std::result::Result<Standing, ApiError> {
     match status {
         "active" => Ok(Standing::Active),

@@ -1,8 +1,8 @@
-//! `InfluxDB`'s form of an error.
+//! InfluxDB's form of an error.
 
 use http::{HeaderName, HeaderValue};
 
-/// `InfluxDB`'s header with the error's code, for clients that do not read the body.
+/// InfluxDB's header with the error's code, for clients that do not read the body.
 pub(crate) const ERROR_CODE: HeaderName = HeaderName::from_static("x-platform-error-code");
 
 /// The content type of every body.

@@ -94,7 +94,7 @@ impl<B> AuthenticateLayer<B> {
         self.with(|settings| settings.manner.realm = Some(realm.into()))
     }
 
-    /// Answers refused requests with `InfluxDB`'s JSON body ([`Rejection::influxdb`]).
+    /// Answers refused requests with InfluxDB's JSON body ([`Rejection::influxdb`]).
     pub fn influxdb(self) -> Self
     where
         B: From<String>,

@@ -1,4 +1,4 @@
-//! HTTP: authentication for any tower server, and `InfluxDB`'s routes for tokens as an axum router.
+//! HTTP: authentication for any tower server, and InfluxDB's routes for tokens as an axum router.
 
 mod api;
 mod credentials;

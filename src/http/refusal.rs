@@ -67,7 +67,7 @@ impl Refusal {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotAccepted(Reason::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotAccepted(reason) if reason.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Anonymous | Self::Header(_) | Self::NotAccepted(_) => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::NoLayer => StatusCode::INTERNAL_SERVER_ERROR,
@@ -77,9 +77,9 @@ impl Refusal {
     /// The error of RFC 6750, section 3.1. None for a request that brought no credentials.
     const fn bearer_error(&self) -> Option<&'static str> {
         match self {
-            Self::Anonymous | Self::NoLayer | Self::NotAccepted(Reason::Unavailable) => None,
             Self::Header(_) | Self::NotAccepted(_) => Some("invalid_token"),
             Self::Denied(_) => Some("insufficient_scope"),
+            Self::Anonymous | Self::NoLayer => None,
         }
     }
 }
@@ -113,7 +113,9 @@ impl Rejection {
     #[must_use]
     pub fn message(&self) -> String {
         match self.refusal {
-            Refusal::NotAccepted(Reason::Unavailable) => "the server cannot tell who is asking; try again".into(),
+            Refusal::NotAccepted(reason) if reason.is_temporary() => {
+                "the server cannot tell who is asking; try again".into()
+            }
             Refusal::NotAccepted(_) if !self.manner.explains => "the token is not accepted".into(),
             Refusal::NoLayer => "internal error".into(),
             refusal => refusal.to_string(),
@@ -126,7 +128,7 @@ impl Rejection {
         self.response(B::default())
     }
 
-    /// The response with `InfluxDB`'s JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
+    /// The response with InfluxDB's JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
     /// `X-Platform-Error-Code`.
     #[must_use]
     pub fn influxdb<B: From<String>>(&self) -> Response<B> {

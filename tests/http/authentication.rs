@@ -120,10 +120,13 @@ fn optional_layers_let_the_anonymous_through_and_nobody_else() {
     assert_eq!(answer(&layer, &[&host.header()]).0, 200);
 }
 
+/// What makes a token refused.
+type Change = fn(&Host);
+
 #[test]
 fn rule_2_why_is_told_only_where_the_host_asks_for_it() {
     let host = Host::new();
-    let refusals: [(&str, fn(&Host), &str); 4] = [
+    let refusals: [(&str, Change, &str); 4] = [
         (
             "inactive",
             |it| ok(it.authority.update(crate::fixture::host(), it.token.token.id(), Update::new().deactivate())),

@@ -155,7 +155,11 @@ fn rule_17_revoked_is_final_and_still_listed() {
     let (app, admin, sensor) = world();
     let path = at(sensor.token.id());
     let revoke = |body: &str| app.by(&admin).send("POST", &format!("{path}/revoke"), body.to_owned());
-    assert_eq!(revoke("").ok()["revoked"], 1);
+    let first = revoke("");
+    assert_eq!(first.ok(), json!({ "revoked": 1 }));
+    let revision = app.authority.position().revision.to_string();
+    assert_eq!(first.header("portcullis-revision"), Some(revision.as_str()));
+    assert_eq!(first.header("portcullis-everywhere"), Some("now"));
     assert_eq!(revoke("{}").ok()["revoked"], 0);
     refused(&app.by(&sensor).get(TOKENS), 401, "unauthorized", "unauthorized access");
     let shown = app.by(&admin).get(&path).ok();

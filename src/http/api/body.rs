@@ -15,7 +15,7 @@ use crate::model::id::{OrgId, UserId};
 use crate::model::time::Timestamp;
 use crate::secret::Secret;
 
-/// A body of JSON, whatever its content type says, as in `InfluxDB`. What is wrong with it is the client's fault: 400, or 413.
+/// A body of JSON, whatever its content type says, as in InfluxDB. What is wrong with it is the client's fault: 400, or 413.
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// A body within the limit. One that says that it is longer is not waited for.
@@ -78,7 +78,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// What `POST /api/v2/authorizations` takes. Other fields are ignored, as in `InfluxDB`: its clients send whole tokens back.
+/// What `POST /api/v2/authorizations` takes. Other fields are ignored, as in InfluxDB: its clients send whole tokens back.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewAuthorization {
@@ -104,7 +104,7 @@ pub(crate) enum PostedOrganization {
     Some(OrgId),
 }
 
-/// How a token without an organization is shown: `InfluxDB`'s clients cannot read one without an `orgID`.
+/// How a token without an organization is shown: InfluxDB's clients cannot read one without an `orgID`.
 pub(crate) const NO_ORGANIZATION: &str = "0000000000000000";
 
 impl<'de> Deserialize<'de> for PostedOrganization {
@@ -142,7 +142,7 @@ pub(crate) struct PostedResource {
     pub(crate) organization_name: Option<String>,
 }
 
-/// A token's status as `InfluxDB` knows it. The empty one is `active`.
+/// A token's status as InfluxDB knows it. The empty one is `active`.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum PostedStatus {
     #[default]
@@ -172,7 +172,7 @@ impl<'de> Deserialize<'de> for PostedSecret {
     }
 }
 
-/// What `PATCH /api/v2/authorizations/{id}` takes. Other fields are ignored, permissions too, as in `InfluxDB`: its clients send
+/// What `PATCH /api/v2/authorizations/{id}` takes. Other fields are ignored, permissions too, as in InfluxDB: its clients send
 /// whole tokens back, and the expanded list of an All-Access token must not make it a Custom one.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{Context, etag, json};
+use super::{Context, etag, json, receipt};
 use crate::authority::principal::Principal;
 use crate::authority::request::{Rotation, Update};
 use crate::http::api::body::{
@@ -44,8 +44,8 @@ pub(super) async fn update(
         PostedExpiry::Never => update = update.never_expires(),
         PostedExpiry::At(end) => update = update.expires_at(end),
     }
-    let token = context.authority.update(&caller, target.id(&caller)?, update).await?;
-    context.answer(StatusCode::OK, &token, None).await
+    let updated = context.authority.update(&caller, target.id(&caller)?, update).await?;
+    context.changed(StatusCode::OK, &updated.token, None, &updated.receipt).await
 }
 
 /// `PUT /api/v2/authorizations/{id}/permissions`
@@ -67,8 +67,8 @@ pub(super) async fn permissions(
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let organization = home.map_or(PostedOrganization::None, PostedOrganization::Some);
     let update = update.kind(kind(organization, permissions)?);
-    let token = context.authority.update(&caller, id, update).await?;
-    context.answer(StatusCode::OK, &token, None).await
+    let updated = context.authority.update(&caller, id, update).await?;
+    context.changed(StatusCode::OK, &updated.token, None, &updated.receipt).await
 }
 
 fn conditional(headers: &HeaderMap) -> Result<Update, ApiError> {
@@ -92,12 +92,11 @@ pub(super) async fn rotate(
         rotation = rotation.secret(secret.0);
     }
     let issued = context.authority.rotate(&caller, target.id(&caller)?, rotation).await?;
-    context.answer(StatusCode::OK, &issued.token, Some(&issued.secret)).await
+    context.changed(StatusCode::OK, &issued.token, Some(&issued.secret), &issued.receipt).await
 }
 
 #[derive(Serialize)]
 struct Revoked {
-    revision: u64,
     /// How many tokens; 0 when it was revoked already.
     revoked: usize,
 }
@@ -117,7 +116,8 @@ pub(super) async fn revoke(
     } else {
         context.authority.revoke(&caller, id).await?
     };
-    json(StatusCode::OK, &Revoked { revision: receipt.revision, revoked: receipt.changed })
+    let body = json(StatusCode::OK, &Revoked { revoked: receipt.changed })?;
+    Ok((receipt::headers(&receipt), body).into_response())
 }
 
 /// `DELETE /api/v2/authorizations/{id}`
@@ -126,8 +126,8 @@ pub(super) async fn delete(
     caller: Principal<'static>,
     target: Target,
     headers: HeaderMap,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     etag::unconditional(&headers)?;
-    let _receipt = context.authority.delete(&caller, target.id(&caller)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let receipt = context.authority.delete(&caller, target.id(&caller)?).await?;
+    Ok((StatusCode::NO_CONTENT, receipt::headers(&receipt)).into_response())
 }

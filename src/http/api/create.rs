@@ -51,5 +51,5 @@ pub(super) async fn create(
         new = new.secret(secret.0);
     }
     let issued = context.authority.create(&caller, new).await?;
-    context.answer(StatusCode::CREATED, &issued.token, Some(&issued.secret)).await
+    context.changed(StatusCode::CREATED, &issued.token, Some(&issued.secret), &issued.receipt).await
 }

@@ -12,7 +12,7 @@ use crate::model::resource::{Resource, ResourceType};
 /// The answer of a [`Directory`], when it is there.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> + Send + 'a>>;
 
-/// The names of organizations, users, buckets and whatever else a host has. Tokens know only ids; `InfluxDB`'s clients send
+/// The names of organizations, users, buckets and whatever else a host has. Tokens know only ids; InfluxDB's clients send
 /// and expect names too.
 ///
 /// An organization is [`Resource::organization`], a user [`user`](Self::user), a bucket

@@ -18,7 +18,7 @@ use crate::model::id::IdError;
 use crate::model::kind::KindError;
 use crate::model::permission::PermissionError;
 
-/// An error in `InfluxDB`'s form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
+/// An error in InfluxDB's form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
 /// host's own routes beside them can.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -66,7 +66,7 @@ impl ApiError {
     kinds! {
         /// 400: the request is not what it should be.
         invalid = BAD_REQUEST, "invalid";
-        /// 401: the caller lacks a permission. `InfluxDB` answers 403 only where a token would be more powerful than its
+        /// 401: the caller lacks a permission. InfluxDB answers 403 only where a token would be more powerful than its
         /// creator.
         unauthorized = UNAUTHORIZED, "unauthorized";
         /// 403: the caller may not do this.
@@ -75,7 +75,7 @@ impl ApiError {
         not_found = NOT_FOUND, "not found";
         /// 412: it changed since the caller read it.
         precondition_failed = PRECONDITION_FAILED, "precondition failed";
-        /// 422, as `InfluxDB` has it: there is one already.
+        /// 422, as InfluxDB has it: there is one already.
         conflict = UNPROCESSABLE_ENTITY, "conflict";
         /// 422: understood, and not possible.
         unprocessable = UNPROCESSABLE_ENTITY, "unprocessable entity";
@@ -103,7 +103,7 @@ impl ApiError {
         self.status
     }
 
-    /// `InfluxDB`'s word for it.
+    /// InfluxDB's word for it.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
@@ -161,7 +161,7 @@ impl From<Error> for ApiError {
             Error::AlreadySetUp => Self::conflict("onboarding has already been completed"),
             Error::Revoked(_) => Self::conflict(message),
             Error::LongLineage => Self::unprocessable(message),
-            Error::Unfinished { .. } | Error::Busy(_) | Error::Store(_) | Error::InDoubt(_) | Error::Unavailable => {
+            error if error.is_temporary() || matches!(error, Error::Unfinished { .. }) => {
                 let mut unavailable = Self::unavailable(message);
                 unavailable.fault = Some(Fault(Arc::new(error)));
                 unavailable
@@ -175,14 +175,14 @@ impl From<Error> for ApiError {
 /// The caller's token is not accepted any more.
 impl From<Reason> for ApiError {
     fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Unavailable => Self::unavailable(reason.to_string()),
-            _ => Self::unauthorized("unauthorized access"),
+        if reason.is_temporary() {
+            return Self::unavailable(reason.to_string());
         }
+        Self::unauthorized("unauthorized access")
     }
 }
 
-/// As `InfluxDB` says it: `write:orgs/0a1b2c3d4e5f6071/authorizations is unauthorized`.
+/// As InfluxDB says it: `write:orgs/0a1b2c3d4e5f6071/authorizations is unauthorized`.
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         match denial.missing().next() {

@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 /// The most parts of the list that one request with a `limit` looks at.
 const PARTS: usize = 16;
 
-/// Parameters of the query. Empty ones and unknown ones are ignored, as in `InfluxDB`.
+/// Parameters of the query. Empty ones and unknown ones are ignored, as in InfluxDB.
 #[derive(Deserialize)]
 pub(super) struct Parameters {
     id: Option<String>,
@@ -132,7 +132,7 @@ impl Context {
         Ok(Wanted::Fitting(filter))
     }
 
-    /// A page of at most `limit`, possibly short; without one everything, as `InfluxDB`'s clients expect, up to [`MOST`].
+    /// A page of at most `limit`, possibly short; without one everything, as InfluxDB's clients expect, up to [`MOST`].
     async fn page(
         &self,
         caller: &Principal<'_>,

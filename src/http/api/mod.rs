@@ -1,4 +1,4 @@
-//! `InfluxDB`'s routes for tokens.
+//! InfluxDB's routes for tokens.
 
 mod body;
 mod change;
@@ -10,6 +10,7 @@ mod etag;
 mod list;
 mod permissions;
 mod read;
+mod receipt;
 mod representation;
 mod target;
 
@@ -25,6 +26,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::authority::Authority;
+use crate::authority::request::Receipt;
 use crate::http::api::directory::Directory;
 use crate::http::api::error::ApiError;
 use crate::http::api::representation::{AUTHORIZATIONS, Names, Representation};
@@ -33,10 +35,10 @@ use crate::http::layer::AuthenticateLayer;
 use crate::model::token::Token;
 use crate::secret::Secret;
 
-/// The `OpenAPI` document of the routes.
+/// The OpenAPI document of the routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
-/// `InfluxDB`'s routes for tokens, and those that it lacks, as a router to merge into a host's own.
+/// InfluxDB's routes for tokens, and those that it lacks, as a router to merge into a host's own.
 ///
 /// | route | does |
 /// | --- | --- |
@@ -49,7 +51,7 @@ pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 /// | `POST /api/v2/authorizations/{id}/rotate` | a new secret |
 /// | `POST /api/v2/authorizations/{id}/revoke` | refused for good, and still listed |
 /// | `POST /api/v2/authorizations/{id}/check` | what it may do, and why not, without doing it |
-/// | `GET /api/v2/authorizations/openapi.json` | this, as an `OpenAPI` document |
+/// | `GET /api/v2/authorizations/openapi.json` | this, as an OpenAPI document |
 ///
 /// `{id}` can be `me`: the token that the request comes with.
 ///
@@ -101,7 +103,7 @@ impl Api {
         Self { authority, directory: Arc::new(directory), layer, body_limit: Self::DEFAULT_BODY_LIMIT }
     }
 
-    /// The layer that the routes are behind, if not the default one, which answers as `InfluxDB` does and does not tell why
+    /// The layer that the routes are behind, if not the default one, which answers as InfluxDB does and does not tell why
     /// a token is not accepted.
     pub fn layer(mut self, layer: AuthenticateLayer<axum::body::Body>) -> Self {
         self.layer = layer;
@@ -149,6 +151,17 @@ impl fmt::Debug for Api {
 }
 
 impl Context {
+    /// The answer to a change of one token.
+    async fn changed(
+        &self,
+        status: StatusCode,
+        token: &Token,
+        secret: Option<&Secret>,
+        receipt: &Receipt,
+    ) -> Result<Response, ApiError> {
+        Ok((receipt::headers(receipt), self.answer(status, token, secret).await?).into_response())
+    }
+
     /// The answer that is about one token.
     async fn answer(&self, status: StatusCode, token: &Token, secret: Option<&Secret>) -> Result<Response, ApiError> {
         let names = Names::of(&*self.directory, std::slice::from_ref(token)).await?;

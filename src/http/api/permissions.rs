@@ -181,7 +181,7 @@ fn organization_agrees(home: Option<OrgId>, organization: OrgId) -> bool {
     home.is_none_or(|home| home == organization)
 }
 
-/// `InfluxDB` gives away permissions on other organizations' buckets, by their ids; here a bucket is one of its organization.
+/// InfluxDB gives away permissions on other organizations' buckets, by their ids; here a bucket is one of its organization.
 async fn check_buckets(directory: &dyn Directory, permissions: &[Permission]) -> Result<(), ApiError> {
     let bucket = |permission: &Permission| match permission.pattern() {
         Pattern { kind: Some(ResourceType::BUCKETS), organization: Some(organization), id: Some(id) } => {

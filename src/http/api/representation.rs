@@ -18,7 +18,7 @@ use crate::secret::Secret;
 /// Where the tokens are.
 pub(crate) const AUTHORIZATIONS: &str = "/api/v2/authorizations";
 
-/// A token in `InfluxDB`'s form, and what `InfluxDB` has not: `kind` and all after it.
+/// A token in InfluxDB's form, and what InfluxDB has not: `kind` and all after it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Representation {
@@ -160,7 +160,7 @@ pub(crate) struct Grants {
     organization: String,
     /// As few as possible; `*` is any type, later ones too.
     permissions: Vec<NamedPermission>,
-    /// `InfluxDB`'s types one by one.
+    /// InfluxDB's types one by one.
     expanded: Vec<NamedPermission>,
 }
 
