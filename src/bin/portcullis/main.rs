@@ -12,6 +12,7 @@
 #![allow(unreachable_pub)] // A module's public items are for the others.
 
 mod arguments;
+mod backend;
 mod commands;
 mod confirm;
 mod expiry;
@@ -19,7 +20,6 @@ mod failure;
 mod grants;
 mod screen;
 mod secrets;
-mod target;
 mod token;
 
 use std::process::ExitCode;

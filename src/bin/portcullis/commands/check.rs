@@ -7,10 +7,10 @@ use portcullis::{Permission, PermissionError, TokenId};
 use serde::Serialize;
 
 use super::yes_or_no;
+use crate::backend::{Backend, Decision, Subject};
 use crate::failure::Result;
 use crate::screen::{Screen, table};
 use crate::secrets::SecretInput;
-use crate::target::{Decision, Subject, Target};
 
 /// Which token is asked about.
 #[derive(Debug, Args)]
@@ -60,8 +60,8 @@ struct Answers<'a> {
 }
 
 impl Check {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<ExitCode> {
-        let decisions = target.check(&self.who.subject()?, &self.requests)?;
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
+        let decisions = backend.check(&self.who.subject()?, &self.requests)?;
         let allowed = decisions.iter().all(|decision| decision.allowed);
         screen.answer(&Answers { allowed, decisions: &decisions }, || {
             let row = |decision: &Decision| {

@@ -4,12 +4,12 @@ use clap::Args;
 use portcullis::{OrgId, UserId};
 
 use super::SecretOutput;
+use crate::backend::{Backend, New};
 use crate::expiry::Expiry;
 use crate::failure::Result;
 use crate::grants::Grants;
 use crate::screen::Screen;
 use crate::secrets::SecretInput;
-use crate::target::{New, Target};
 
 /// Create a token and show its secret, once
 ///
@@ -48,7 +48,7 @@ pub struct Create {
 }
 
 impl Create {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let new = New {
             kind: self.grants.kind(self.org)?,
             owner: self.owner,
@@ -57,6 +57,6 @@ impl Create {
             expires: self.expires,
             secret: self.secret.chosen()?,
         };
-        screen.issued(&target.create(new)?, self.output.secret_only)
+        screen.issued(&backend.create(new)?, self.output.secret_only)
     }
 }

@@ -5,10 +5,10 @@ use portcullis::Standing;
 use serde_json::json;
 
 use super::standing::{Chosen, Subjects};
+use crate::backend::Backend;
 use crate::confirm::Confirmation;
 use crate::failure::Result;
 use crate::screen::Screen;
-use crate::target::Target;
 
 /// Delete a token
 ///
@@ -26,12 +26,12 @@ pub struct Delete {
 }
 
 impl Delete {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let what = self.what.chosen()?;
         self.confirmation.ask(&format!("delete {what}"))?;
         match what {
-            Chosen::Token(id) => target.delete(id)?,
-            Chosen::Holder(holder) => target.set_standing(holder, Standing::Deleted)?,
+            Chosen::Token(id) => backend.delete(id)?,
+            Chosen::Holder(holder) => backend.set_standing(holder, Standing::Deleted)?,
         }
         screen.answer(&json!({ "deleted": what.to_string() }), || format!("deleted {what}"))
     }

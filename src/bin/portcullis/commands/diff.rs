@@ -7,9 +7,9 @@ use portcullis::{PermissionSet, TokenId};
 use serde_json::json;
 
 use super::yes_or_no;
+use crate::backend::{Backend, Subject};
 use crate::failure::Result;
 use crate::screen::Screen;
-use crate::target::{Subject, Target};
 
 /// Say what one token may do that another may not
 ///
@@ -26,9 +26,9 @@ pub struct Diff {
 }
 
 impl Diff {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<ExitCode> {
-        let one = target.get(&Subject::Id(self.one))?.permissions;
-        let other = target.get(&Subject::Id(self.other))?.permissions;
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
+        let one = backend.get(&Subject::Id(self.one))?.permissions;
+        let other = backend.get(&Subject::Id(self.other))?.permissions;
         let (only_one, only_other) = (one.not_covered_by(&other), other.not_covered_by(&one));
         let same = only_one.is_empty() && only_other.is_empty();
         screen.answer(&json!({ "same": same, "onlyFirst": only_one, "onlySecond": only_other }), || {

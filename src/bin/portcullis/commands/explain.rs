@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::check::{Who, request};
 use super::yes_or_no;
+use crate::backend::{Backend, Decision};
 use crate::failure::{Exit, Failure, Result};
 use crate::screen::{Screen, table};
-use crate::target::{Decision, Target};
 use crate::token::Token;
 
 /// Say why a token may do something or not, what is missing, and what would do
@@ -41,11 +41,11 @@ struct Explanation {
 }
 
 impl Explain {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<ExitCode> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
         let subject = self.who.subject()?;
-        let mut decisions = target.check(&subject, &[self.request])?;
+        let mut decisions = backend.check(&subject, &[self.request])?;
         let decision = decisions.pop().ok_or_else(|| Failure::new(Exit::Failed, "no decision was answered"))?;
-        let token = match target.get(&subject) {
+        let token = match backend.get(&subject) {
             Ok(token) => Some(token),
             Err(refused) if refused.exit == Exit::Refused && !decision.allowed => None,
             Err(failure) => return Err(failure),

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::list::Wanted;
+use crate::backend::{self, Backend};
 use crate::failure::{Exit, Failure, Result};
 use crate::screen::Screen;
-use crate::target::{self, Target};
 
 /// Print everything about tokens but their secrets, as lines of JSON
 ///
@@ -21,8 +21,8 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
-        for token in target::list(target, &self.wanted.filter(), usize::MAX)? {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+        for token in backend::list(backend, &self.wanted.filter(), usize::MAX)? {
             let line = serde_json::to_string(&token);
             screen.line(&line.map_err(|error| Failure::new(Exit::Failed, "no JSON").because(error))?)?;
         }

@@ -9,10 +9,10 @@ use clap::Args;
 use portcullis::{Status, Timestamp, TokenKind};
 use serde_json::json;
 
+use crate::backend::{Backend, New};
 use crate::expiry::Expiry;
 use crate::failure::{Exit, Failure, Result};
 use crate::screen::Screen;
-use crate::target::{New, Target};
 use crate::token::{Issued, Token};
 
 /// Create tokens as they were exported, with new ids and new secrets
@@ -40,7 +40,7 @@ pub struct Import {
 }
 
 impl Import {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let lines = read(&self.from)?;
         let exported = lines.len();
         let now = Timestamp::from(SystemTime::now());
@@ -53,7 +53,7 @@ impl Import {
             let mut secrets = Secrets::create(path)?;
             for (token, kind) in wanted {
                 let from = token.id;
-                let issued = target.create(new(token, kind)).map_err(|failure| {
+                let issued = backend.create(new(token, kind)).map_err(|failure| {
                     failure.within(format!("stopped at token `{from}` after {created} of {found} were created"))
                 })?;
                 created += 1;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use clap::Args;
 use portcullis::{Filter, KindName, OrgId, Status, TokenId, UserId};
 
+use crate::backend::{self, Backend};
 use crate::expiry::Expiry;
 use crate::failure::Result;
 use crate::screen::{self, Screen};
-use crate::target::{self, Target};
 
 /// List the tokens that may be seen
 #[derive(Debug, Args)]
@@ -65,8 +65,8 @@ impl Wanted {
 }
 
 impl List {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
-        let tokens = target::list(target, &self.wanted.filter(), self.limit.unwrap_or(usize::MAX))?;
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+        let tokens = backend::list(backend, &self.wanted.filter(), self.limit.unwrap_or(usize::MAX))?;
         screen.answer(&BTreeMap::from([("tokens", &tokens)]), || screen::list(&tokens, self.wide))
     }
 }

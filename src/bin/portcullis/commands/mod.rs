@@ -22,9 +22,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::arguments::{Arguments, Command};
+use crate::backend;
 use crate::failure::{Exit, Result};
 use crate::screen::Screen;
-use crate::target;
 
 /// What a command that answers yes or no exits with.
 fn yes_or_no(yes: bool) -> ExitCode {
@@ -40,13 +40,13 @@ pub struct SecretOutput {
 }
 
 pub fn run(Arguments { place, command, .. }: Arguments, screen: &Screen) -> Result<ExitCode> {
-    let open = || target::open(&place);
+    let open = || backend::open(&place);
     match command {
         Command::Check(check) => return check.run(&*open()?, screen),
         Command::Explain(explain) => return explain.run(&*open()?, screen),
         Command::Diff(diff) => return diff.run(&*open()?, screen),
         Command::Setup(setup) => setup.run(&place, screen)?,
-        Command::Recover(recover) => recover.run(&*target::open_file(&place, "recover")?, screen)?,
+        Command::Recover(recover) => recover.run(&*backend::open_file(&place, "recover")?, screen)?,
         Command::Create(create) => create.run(&*open()?, screen)?,
         Command::List(list) => list.run(&*open()?, screen)?,
         Command::Show(show) => show.run(&*open()?, screen)?,

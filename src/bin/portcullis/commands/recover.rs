@@ -4,10 +4,10 @@ use clap::Args;
 use portcullis::{TokenKind, UserId};
 
 use super::SecretOutput;
+use crate::backend::{Backend, New};
 use crate::expiry::Expiry;
 use crate::failure::Result;
 use crate::screen::Screen;
-use crate::target::{New, Target};
 
 /// Make another operator token on a file, when the others are lost
 ///
@@ -31,7 +31,7 @@ pub struct Recover {
 }
 
 impl Recover {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let new = New {
             kind: TokenKind::operator(),
             owner: Some(self.owner),
@@ -40,6 +40,6 @@ impl Recover {
             expires: self.expires,
             secret: None,
         };
-        screen.issued(&target.create(new)?, self.output.secret_only)
+        screen.issued(&backend.create(new)?, self.output.secret_only)
     }
 }

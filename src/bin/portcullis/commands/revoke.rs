@@ -4,10 +4,10 @@ use clap::Args;
 use portcullis::TokenId;
 use serde_json::json;
 
+use crate::backend::Backend;
 use crate::confirm::Confirmation;
 use crate::failure::Result;
 use crate::screen::Screen;
-use crate::target::Target;
 
 /// Refuse a token for good; it stays listed
 #[derive(Debug, Args)]
@@ -25,10 +25,10 @@ pub struct Revoke {
 }
 
 impl Revoke {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let under = if self.all { " and everything created under it" } else { "" };
         self.confirmation.ask(&format!("revoke token `{}`{under}", self.id))?;
-        let revoked = target.revoke(self.id, self.all)?;
+        let revoked = backend.revoke(self.id, self.all)?;
         screen.answer(&json!({ "revoked": revoked }), || match revoked {
             0 => "revoked already".into(),
             1 => "revoked 1 token".into(),

@@ -6,11 +6,11 @@ use clap::Args;
 use portcullis::TokenId;
 
 use super::SecretOutput;
+use crate::backend::Backend;
 use crate::confirm::Confirmation;
 use crate::failure::Result;
 use crate::screen::Screen;
 use crate::secrets::SecretInput;
-use crate::target::Target;
 
 /// Give a token a new secret and show it, once
 ///
@@ -35,11 +35,11 @@ pub struct Rotate {
 }
 
 impl Rotate {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         if self.overlap.is_zero() {
             self.confirmation.ask(&format!("stop the present secret of token `{}` at once", self.id))?;
         }
-        let issued = target.rotate(self.id, self.overlap, self.secret.chosen()?)?;
+        let issued = backend.rotate(self.id, self.overlap, self.secret.chosen()?)?;
         screen.issued(&issued, self.output.secret_only)
     }
 }

@@ -5,9 +5,9 @@ use portcullis::UserId;
 
 use super::SecretOutput;
 use crate::arguments::Place;
+use crate::backend;
 use crate::failure::{Failure, Result};
 use crate::screen::Screen;
-use crate::target;
 
 /// Make the first operator token, once
 ///
@@ -38,16 +38,16 @@ pub struct Setup {
 impl Setup {
     pub fn run(self, place: &Place, screen: &Screen) -> Result<()> {
         let setup = match (self.owner, self.username, self.org, self.bucket) {
-            (Some(owner), ..) => target::Setup::Owner(owner),
+            (Some(owner), ..) => backend::Setup::Owner(owner),
             (None, Some(username), Some(organization), Some(bucket)) => {
-                target::Setup::Names { username, organization, bucket }
+                backend::Setup::Names { username, organization, bucket }
             }
             _ => {
                 let advice = "setup takes --owner on a file, and --username, --org and --bucket on a server";
                 return Err(Failure::usage(advice));
             }
         };
-        let issued = target::setup(place, &setup)?;
+        let issued = backend::setup(place, &setup)?;
         screen.issued(&issued, self.output.secret_only)
     }
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 use portcullis::TokenId;
 
+use crate::backend::{Backend, Subject};
 use crate::failure::Result;
 use crate::screen::Screen;
 use crate::secrets::SecretInput;
-use crate::target::{Subject, Target};
 
 /// Show one token: by its id, by its secret, or the one in use
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
-        screen.token(&target.get(&Subject::given(self.id, &self.secret)?)?)
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+        screen.token(&backend.get(&Subject::given(self.id, &self.secret)?)?)
     }
 }

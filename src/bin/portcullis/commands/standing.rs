@@ -6,9 +6,9 @@ use clap::Args;
 use portcullis::{OrgId, Standing, TokenId, UserId};
 use serde_json::json;
 
+use crate::backend::{Backend, Change, Holder};
 use crate::failure::{Failure, Result};
 use crate::screen::Screen;
-use crate::target::{Change, Holder, Target};
 
 /// A token or, on a file, whoever has many.
 #[derive(Debug, Args)]
@@ -66,8 +66,8 @@ pub struct Suspend {
 }
 
 impl Suspend {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
-        set(target, screen, self.what.chosen()?, Standing::Suspended)
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+        set(backend, screen, self.what.chosen()?, Standing::Suspended)
     }
 }
 
@@ -85,20 +85,20 @@ pub struct Activate {
 }
 
 impl Activate {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
-        set(target, screen, self.what.chosen()?, Standing::Active)
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+        set(backend, screen, self.what.chosen()?, Standing::Active)
     }
 }
 
-fn set(target: &dyn Target, screen: &Screen, what: Chosen, standing: Standing) -> Result<()> {
+fn set(backend: &dyn Backend, screen: &Screen, what: Chosen, standing: Standing) -> Result<()> {
     let active = standing == Standing::Active;
     let refused = match what {
         Chosen::Token(id) => {
             let change = Change::Rest { description: None, expires: None, active: Some(active) };
-            target.update(id, change, None)?.refused
+            backend.update(id, change, None)?.refused
         }
         Chosen::Holder(holder) => {
-            target.set_standing(holder, standing)?;
+            backend.set_standing(holder, standing)?;
             None
         }
     };

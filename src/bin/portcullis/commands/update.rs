@@ -3,11 +3,11 @@
 use clap::Args;
 use portcullis::TokenId;
 
+use crate::backend::{Backend, Change, Subject};
 use crate::expiry::Expiry;
 use crate::failure::{Failure, Result};
 use crate::grants::Grants;
 use crate::screen::Screen;
-use crate::target::{Change, Subject, Target};
 
 /// Change a token's description, its expiry, or what it may do
 ///
@@ -34,7 +34,7 @@ pub struct Update {
 }
 
 impl Update {
-    pub fn run(self, target: &dyn Target, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let rest = self.description.is_some() || self.expires.is_some();
         let change = match (rest, self.grants.any()) {
             (false, false) => return Err(Failure::usage("nothing to change; see `portcullis update --help`")),
@@ -44,10 +44,10 @@ impl Update {
             }
             (true, false) => Change::Rest { description: self.description, expires: self.expires, active: None },
             (false, true) => {
-                let organization = target.get(&Subject::Id(self.id))?.organization;
+                let organization = backend.get(&Subject::Id(self.id))?.organization;
                 Change::Kind(self.grants.kind(organization)?)
             }
         };
-        screen.token(&target.update(self.id, change, self.if_revision)?)
+        screen.token(&backend.update(self.id, change, self.if_revision)?)
     }
 }

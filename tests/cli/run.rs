@@ -1,0 +1,131 @@
+//! The program, run as people and scripts run it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub const ORG: &str = "0a1b2c3d4e5f6071";
+pub const OTHER_ORG: &str = "0a1b2c3d4e5f6072";
+pub const BUCKET: &str = "1111111111111111";
+pub const ALICE: &str = "aaaaaaaaaaaaaaaa";
+
+/// Where commands run, and on what.
+pub struct Place {
+    directory: tempfile::TempDir,
+    /// `--file` or `--url`, with its value.
+    on: [String; 2],
+    token: Option<String>,
+}
+
+impl Place {
+    /// A file that does not exist yet.
+    pub fn file() -> Self {
+        let on = ["--file".into(), "tokens.redb".into()];
+        Self { directory: tempfile::tempdir().unwrap(), on, token: None }
+    }
+
+    /// A file that is set up.
+    pub fn set_up() -> Self {
+        let place = Self::file();
+        place.ok(&["setup", "--owner", ALICE]);
+        place
+    }
+
+    pub fn server(url: &str, token: Option<&str>) -> Self {
+        let on = ["--url".into(), url.into()];
+        Self { directory: tempfile::tempdir().unwrap(), on, token: token.map(Into::into) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// What a command ends with, given nothing but that on standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = command(self.directory.path());
+        command.args(&self.on).args(arguments);
+        if let Some(token) = &self.token {
+            command.env("PORTCULLIS_TOKEN", token);
+        }
+        Ran::new(&mut command, input)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.exit, 0, "{arguments:?}: {ran:?}");
+        ran
+    }
+
+    /// The JSON of a command that is done.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[&["--json"], arguments].concat()).out).unwrap()
+    }
+
+    /// A new token's id and secret.
+    #[track_caller]
+    pub fn create(&self, arguments: &[&str]) -> (String, String) {
+        let created = self.json(&[&["create"], arguments].concat());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&created["token"]["id"]), text(&created["secret"]))
+    }
+}
+
+/// The program, with nothing of the environment that it would look at.
+pub fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.current_dir(directory);
+    for name in ["PORTCULLIS_URL", "PORTCULLIS_FILE", "PORTCULLIS_TOKEN", "NO_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    // No terminal to ask in, whoever runs the tests.
+    if Path::new("/usr/bin/setsid").exists() {
+        let mut apart = Command::new("setsid");
+        apart.arg("--wait").arg(command.get_program()).current_dir(directory);
+        for (name, _) in command.get_envs() {
+            apart.env_remove(name);
+        }
+        return apart;
+    }
+    command
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    fn new(command: &mut Command, input: &str) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It may end without reading.
+        _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { exit: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+    }
+
+    /// All that is seen: what was printed, and the exit code if it is not 0. What differs from run to run is replaced by something
+    /// of the same length.
+    pub fn screen(&self) -> String {
+        let mut screen = self.out.clone();
+        if !self.err.is_empty() {
+            screen.push_str("--- standard error\n");
+            screen.push_str(&self.err);
+        }
+        if self.exit != 0 {
+            screen.push_str(&format!("--- exit {}\n", self.exit));
+        }
+        steady(&screen)
+    }
+}
