@@ -74,7 +74,12 @@ pub struct App {
     pub authority: Arc<Authority>,
     pub root: Issued,
     router: Router,
+    /// Another could open it: so the authority denies when it cannot read it.
+    _shared: MemoryStore,
 }
+
+/// So long after it last read its store, the authority denies.
+pub const STALE_AFTER: Duration = Duration::from_hours(24);
 
 impl App {
     pub fn new() -> Self {
@@ -83,12 +88,13 @@ impl App {
 
     pub fn with(settings: impl FnOnce(Api) -> Api) -> Self {
         let (clock, names) = (ManualClock::new(START), Names::default());
-        let (store, faults) = FaultyStore::new(MemoryStore::new());
-        let builder = Authority::builder().clock(clock.clone()).stale_after(Duration::from_hours(24));
-        let authority = Arc::new(builder.follow(Duration::MAX).open(store).wait().unwrap());
+        let shared = MemoryStore::new();
+        let (store, faults) = FaultyStore::new(shared.clone());
+        let builder = Authority::builder().clock(clock.clone()).stale_after(STALE_AFTER).follow(STALE_AFTER / 2);
+        let authority = Arc::new(builder.open(store).wait().unwrap());
         let root = authority.setup(user(1)).wait().unwrap();
         let router = settings(Api::new(Arc::clone(&authority), names.clone())).router();
-        Self { clock, faults, names, authority, root, router }
+        Self { clock, faults, names, authority, root, router, _shared: shared }
     }
 
     /// A token of the first user, made by the host.

@@ -3,7 +3,7 @@
 use portcullis::{Issued, NewToken, Standing};
 use serde_json::{Value, json};
 
-use crate::app::{App, TOKENS, at, bucket_permission, everything, refused};
+use crate::app::{App, STALE_AFTER, TOKENS, at, bucket_permission, everything, refused};
 use crate::fixture::{HOUR, START, bucket, custom, host, ok, org};
 
 /// An organization's admin, and a token that it made.
@@ -159,7 +159,9 @@ fn rule_17_revoked_is_final_and_still_listed() {
     assert_eq!(first.ok(), json!({ "revoked": 1 }));
     let revision = app.authority.position().revision.to_string();
     assert_eq!(first.header("portcullis-revision"), Some(revision.as_str()));
-    assert_eq!(first.header("portcullis-everywhere"), Some("now"));
+    // And a thousandth.
+    let everywhere = START.saturating_add(STALE_AFTER + STALE_AFTER / 1000).to_string();
+    assert_eq!(first.header("portcullis-everywhere"), Some(everywhere.as_str()));
     assert_eq!(revoke("{}").ok()["revoked"], 0);
     refused(&app.by(&sensor).get(TOKENS), 401, "unauthorized", "unauthorized access");
     let shown = app.by(&admin).get(&path).ok();

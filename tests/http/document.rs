@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use http::Method;
@@ -11,7 +10,7 @@ use portcullis::NewToken;
 use portcullis::testing::{Call, Fault};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, TOKENS, at, everything};
+use crate::app::{Answer, App, STALE_AFTER, TOKENS, at, everything};
 use crate::fixture::{bucket, host, ok, org};
 
 static DOCUMENT: LazyLock<Value> =
@@ -215,7 +214,7 @@ fn every_documented_status_occurs() {
     }
     app.names.fails.store(false, Ordering::SeqCst);
     app.faults.always(Call::Changes, Fault::Refuse);
-    app.clock.advance(Duration::from_hours(48));
+    app.clock.advance(2 * STALE_AFTER);
     for (method, path) in operations(&token.token.id().to_string()) {
         if !path.ends_with("openapi.json") {
             let answer = app.operator().send(&method, &path, body(&method, &path).to_string());

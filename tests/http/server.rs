@@ -144,7 +144,10 @@ fn what_was_acknowledged_is_there_after_a_kill_and_no_secret_was_printed() {
         (token["id"].as_str().unwrap().to_owned(), token["token"].as_str().unwrap().to_owned())
     };
     let ((_, writer), (_, reader), (revoked, gone)) = (create("write"), create("read"), create("read"));
-    server.ok(&root, "POST", &format!("{TOKENS}/{revoked}/revoke"), &json!({}));
+    let head = format!("host: x\r\nconnection: close\r\nauthorization: Token {root}\r\ncontent-length: 0\r\n\r\n");
+    let answer = raw(&server, format!("POST {TOKENS}/{revoked}/revoke HTTP/1.1\r\n{head}").as_bytes());
+    // The file has no other server.
+    assert!(answer.contains("portcullis-everywhere: now\r\n"), "{answer}");
     let logs = server.ok(&root, "POST", "/api/v2/buckets", &json!({ "name": "logs", "orgID": org }));
     assert_eq!(server.call(&writer, "POST", WRITE, "m f=1\nm f=2").0, 204);
     let query = json!({ "query": "from(bucket: \"metrics\")" }).to_string();
