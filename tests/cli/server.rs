@@ -164,19 +164,74 @@ fn what_people_see() {
     // Ids of other lengths would move columns.
     let names = [(server.url.as_str(), "http://SERVER"), (data.as_str(), "DATA"), (org.as_str(), "oooooooooooooooo"), (owner.as_str(), "uuuuuuuuuuuuuuuu")];
     let (id, _) = root.create(&["--org", &org, "--all-access", "--description", "admins"]);
-    sees(&root, &["setup", "--username", "a", "--org", "b", "--bucket", "c"], &names, expect![]);
-    sees(&root, &["setup", "--owner", &owner], &names, expect![]);
-    sees(&root, &["list", "--org", &org, "--wide"], &names, expect![]);
-    sees(&root, &["show", &id], &names, expect![]);
-    sees(&root, &["create", "--org", OTHER_ORG, "--all-access"], &names, expect![]);
-    sees(&root, &["create", "--org", &org, "--read-bucket", OTHER_ORG], &names, expect![]);
-    sees(&root, &["suspend", "--org", &org], &names, expect![]);
-    sees(&server.as_holder_of("mistyped"), &["list"], &names, expect![]);
-    sees(&Place::server(&format!("{}/elsewhere", server.url), Some("x")), &["list"], &names, expect![]);
-    sees(&Place::server("ftp://server", Some("x")), &["list"], &names, expect![]);
-    sees(&Place::server("http://user@server", Some("x")), &["list"], &names, expect![]);
+    sees(&root, &["setup", "--username", "a", "--org", "b", "--bucket", "c"], &names, expect![[r#"
+        --- standard error
+        error: onboarding has already been completed
+        --- exit 5
+    "#]]);
+    sees(&root, &["setup", "--owner", &owner], &names, expect![[r#"
+        --- standard error
+        error: on a server, setup takes --username, --org and --bucket
+        --- exit 2
+    "#]]);
+    sees(&root, &["list", "--org", &org, "--wide"], &names, expect![[r#"
+        ID                                    KIND       STATUS  ORGANIZATION  EXPIRES  DESCRIPTION  OWNER  CREATED BY                                   CREATED               LAST USED
+        00000000-0000-0000-0000-000000000001  allAccess  active  acme          never    admins       alice  token: 00000000-0000-0000-0000-000000000002  2026-11-24T00:00:00Z  never
+    "#]]);
+    sees(&root, &["show", &id], &names, expect![[r#"
+        id            00000000-0000-0000-0000-000000000001
+        kind          allAccess
+        status        active
+        description   admins
+        organization  acme (oooooooooooooooo)
+        owner         alice (uuuuuuuuuuuuuuuu)
+        permissions   read:orgs/oooooooooooooooo/*
+                      write:orgs/oooooooooooooooo/*
+        created       2026-11-24T00:00:00Z by token: 00000000-0000-0000-0000-000000000002
+        updated       2026-11-24T00:00:00Z
+        expires       never
+        last used     never
+        revision      3
+    "#]]);
+    sees(&root, &["create", "--org", OTHER_ORG, "--all-access"], &names, expect![[r#"
+        --- standard error
+        error: unable to create token
+        --- exit 2
+    "#]]);
+    sees(&root, &["create", "--org", &org, "--read-bucket", OTHER_ORG], &names, expect![[r#"
+        --- standard error
+        error: bucket not found: orgs/oooooooooooooooo/buckets/0a1b2c3d4e5f6072
+        --- exit 2
+    "#]]);
+    sees(&root, &["suspend", "--org", &org], &names, expect![[r#"
+        --- standard error
+        error: a server has no route for the standing of owners and organizations; stop it and say --file, or do it there
+        --- exit 2
+    "#]]);
+    sees(&server.as_holder_of("mistyped"), &["list"], &names, expect![[r#"
+        --- standard error
+        error: `http://SERVER` does not accept the token; is it this server's, whole, and in use?
+        --- exit 3
+    "#]]);
+    sees(&Place::server(&format!("{}/elsewhere", server.url), Some("x")), &["list"], &names, expect![[r#"
+        --- standard error
+        error: `http://SERVER/elsewhere` does not answer as a token server does; is --url right?: status 404 Not Found
+        --- exit 7
+    "#]]);
+    sees(&Place::server("ftp://server", Some("x")), &["list"], &names, expect![[r#"
+        --- standard error
+        error: `ftp://server` is no server's address, such as `https://tokens.example.com:8086`
+        --- exit 2
+    "#]]);
+    sees(&Place::server("http://user@server", Some("x")), &["list"], &names, expect![[r#"
+        --- standard error
+        error: `http://user@server` is no server's address, such as `https://tokens.example.com:8086`
+        --- exit 2
+    "#]]);
     let file = format!("{data}/tokens.redb");
     let locked = crate::run::command(&root.path(".")).args(["--file", &file, "list"]).output().unwrap();
     let error = String::from_utf8(locked.stderr).unwrap().replace(&data, "DATA");
-    expect![].assert_eq(&error);
+    expect![[r#"
+        error: `DATA/tokens.redb` is in use; stop the server that has it open, or talk to that server: --url
+    "#]].assert_eq(&error);
 }

@@ -30,7 +30,23 @@ fn in_terminal(place: &Place, command: &str, dialog: &[(&str, &str)]) -> String 
 
 #[test]
 fn setup_shows_the_secret_below_the_token() {
-    expect![].assert_eq(&in_terminal(&Place::file(), &format!("setup --owner {ALICE}"), &[]));
+    expect![[r#"
+        id           00000000-0000-0000-0000-000000000001
+        kind         operator
+        status       active
+        description
+        owner        aaaaaaaaaaaaaaaa
+        permissions  read:*
+                     write:*
+        created      2026-11-24T00:00:00Z by host: setup
+        updated      2026-11-24T00:00:00Z
+        expires      never
+        last used    never
+        revision     1
+        secret       pcs_*************************************************
+        Keep the secret now: it is never shown again.
+        --- exit 0
+    "#]].assert_eq(&in_terminal(&Place::file(), &format!("setup --owner {ALICE}"), &[]));
 }
 
 #[test]
@@ -38,8 +54,16 @@ fn what_cannot_be_undone_is_asked_about() {
     let place = Place::set_up();
     let (id, _) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
     let revoke = format!("revoke {id}");
-    expect![].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "\n")]));
-    expect![].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "y\n")]));
+    expect![[r#"
+        revoke token `00000000-0000-0000-0000-000000000001`? This cannot be undone. [y/N] 
+        error: not confirmed; nothing was changed
+        --- exit 1
+    "#]].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "\n")]));
+    expect![[r#"
+        revoke token `00000000-0000-0000-0000-000000000001`? This cannot be undone. [y/N] y
+        revoked 1 token
+        --- exit 0
+    "#]].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "y\n")]));
 }
 
 #[test]
