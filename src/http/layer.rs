@@ -191,9 +191,14 @@ where
         let step = match found {
             Err(refusal) => Step::Refused { response: Some(self.settings.reject(refusal)) },
             Ok(principal) => {
+                let extensions = request.extensions_mut();
                 match principal {
-                    Some(principal) => _ = request.extensions_mut().insert(principal),
-                    None => _ = request.extensions_mut().insert(Anonymous),
+                    Some(principal) => _ = extensions.insert(principal),
+                    None => {
+                        // Nor is it anybody whom a layer around this one knows.
+                        extensions.remove::<Principal<'static>>();
+                        extensions.insert(Anonymous);
+                    }
                 }
                 Step::Inside { future: self.inner.call(request), settings: Arc::clone(&self.settings) }
             }

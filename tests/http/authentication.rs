@@ -289,6 +289,16 @@ fn the_anonymous_behind_an_optional_layer() {
 }
 
 #[test]
+fn an_inner_layer_does_not_take_over_whom_an_outer_one_knows() {
+    let host = Host::new();
+    let known = host.authority.authenticate(host.token.secret.expose()).unwrap().into_owned();
+    let mut request: Request<Bytes> = request(&[]);
+    request.extensions_mut().insert(known);
+    let answer = run(host.layer().optional().layer(service_fn(inside)).oneshot(request)).unwrap();
+    assert_eq!(answer.into_body().0, b"nobody None");
+}
+
+#[test]
 fn rule_17_a_token_revoked_during_a_request_is_not_accepted_any_more() {
     let host = Host::new();
     let principal = host.authority.authenticate(host.token.secret.expose()).unwrap();

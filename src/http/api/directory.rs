@@ -15,7 +15,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 /// The names of organizations, users, buckets and whatever else a host has. Tokens know only ids; InfluxDB's clients send
 /// and expect names too.
 ///
-/// An organization is [`Resource::organization`], a user [`user`](Self::user), a bucket
+/// An organization is [`Resource::organization`], a user [`Resource::global`]`(ResourceType::USERS)` with its id, a bucket
 /// [`Resource::bucket`].
 ///
 /// Trusted: a name that leads to a wrong id grants something else than was asked for. A failure refuses the request
@@ -50,7 +50,7 @@ pub trait Directory: Send + Sync + 'static {
     /// The names of these. What does not exist, or is in another organization than the resource says, is left out.
     fn names<'a>(&'a self, of: &'a [Resource]) -> Answer<'a, HashMap<Resource, String>>;
 
-    /// The one of that name: among [all organizations](Self::organizations), among [all users](Self::users), or among the
+    /// The one of that name: among all organizations or all users ([`Resource::global`] of `orgs` or `users`), or among the
     /// resources of a type in one organization, such as [`Resource::buckets`]. `None` also for a type that has no names.
     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Answer<'a, Option<ResourceId>>;
 }

@@ -26,6 +26,8 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
+    /// The error of RFC 6750 in a 401.
+    bearer_error: &'static str,
     #[source]
     fault: Option<Fault>,
 }
@@ -57,7 +59,7 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal;)*) => {$(
         $(#[$doc])*
         pub fn $name(message: impl Into<Cow<'static, str>>) -> Self {
-            Self { status: StatusCode::$status, code: $code, message: message.into(), fault: None }
+            Self::new(StatusCode::$status, $code, message.into())
         }
     )*};
 }
@@ -86,15 +88,23 @@ impl ApiError {
     /// 413: more than this server reads.
     #[must_use]
     pub fn too_large() -> Self {
-        let message = "the body is larger than this server reads".into();
-        Self { status: StatusCode::PAYLOAD_TOO_LARGE, code: "request too large", message, fault: None }
+        let message = "the body is larger than this server reads";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message.into())
     }
 
     /// 500: the client is told only that.
     pub fn internal(fault: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let fault = Some(Fault(Arc::from(fault.into())));
-        let (status, code) = (StatusCode::INTERNAL_SERVER_ERROR, "internal error");
-        Self { status, code, message: code.into(), fault }
+        let internal = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error", "internal error".into());
+        internal.because(Fault(Arc::from(fault.into())))
+    }
+
+    const fn new(status: StatusCode, code: &'static str, message: Cow<'static, str>) -> Self {
+        Self { status, code, message, bearer_error: "insufficient_scope", fault: None }
+    }
+
+    fn because(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
     }
 
     /// The status.
@@ -119,8 +129,8 @@ impl IntoResponse for ApiError {
         headers.insert(ERROR_CODE, HeaderValue::from_static(self.code));
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                let challenge = "Bearer realm=\"portcullis\", error=\"insufficient_scope\"";
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                let challenge = format!("Bearer realm=\"portcullis\", error=\"{}\"", self.bearer_error);
+                headers.extend(HeaderValue::from_str(&challenge).ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -162,9 +172,7 @@ impl From<Error> for ApiError {
             Error::Revoked(_) => Self::conflict(message),
             Error::LongLineage => Self::unprocessable(message),
             error if error.is_temporary() || matches!(error, Error::Unfinished { .. }) => {
-                let mut unavailable = Self::unavailable(message);
-                unavailable.fault = Some(Fault(Arc::new(error)));
-                unavailable
+                Self::unavailable(message).because(Fault(Arc::new(error)))
             }
             Error::Closed => Self::unavailable(message),
             error => Self::internal(error),
@@ -178,7 +186,7 @@ impl From<Reason> for ApiError {
         if reason.is_temporary() {
             return Self::unavailable(reason.to_string());
         }
-        Self::unauthorized("unauthorized access")
+        Self { bearer_error: "invalid_token", ..Self::unauthorized("unauthorized access") }
     }
 }
 

@@ -1,4 +1,4 @@
-use portcullis::{Authority, Denial, MemoryStore, NewToken, OrgId, Principal, Resource, ResourceId, UserId, Write};
+use portcullis::{Authority, Denial, MemoryStore, NewToken, OrgId, Permit, Principal, Resource, ResourceId, UserId, Write};
 use portcullis_permits::write_points;
 
 fn write(caller: &Principal<'_>, org: OrgId, bucket: ResourceId) -> Result<Resource, Denial> {
@@ -16,4 +16,6 @@ fn main() {
     let sensor = authority.authenticate(sensor.secret.expose()).unwrap();
     assert_eq!(write(&sensor, org, bucket).unwrap(), Resource::bucket(org, bucket));
     assert!(write(&sensor, org, other).is_err());
+    // It is the resource, which the function needs anyway, and nothing more.
+    assert_eq!(size_of::<Permit<Write>>(), size_of::<Resource>());
 }
