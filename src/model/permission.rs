@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::action::Action;
@@ -257,7 +259,7 @@ struct WirePermission<'a> {
     #[serde(borrow)]
     action: Cow<'a, str>,
     #[serde(borrow)]
-    resource: WirePattern<'a>,
+    resource: Object<WirePattern<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -271,15 +273,40 @@ struct WirePattern<'a> {
     id: Option<ResourceId>,
 }
 
+/// What is read from an object only: what serde derives would take a list of the fields' values, too.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
 impl Serialize for Permission {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         WirePermission {
             action: self.action.wire_name().unwrap_or_default().into(),
-            resource: WirePattern {
+            resource: Object(WirePattern {
                 kind: self.pattern.kind.as_ref().map_or("*", ResourceType::as_str).into(),
                 organization: self.pattern.organization,
                 id: self.pattern.id,
-            },
+            }),
         }
         .serialize(serializer)
     }
@@ -287,7 +314,7 @@ impl Serialize for Permission {
 
 impl<'de> Deserialize<'de> for Permission {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let WirePermission { action, resource } = WirePermission::deserialize(deserializer)?;
+        let Object(WirePermission { action, resource: Object(resource) }) = Object::deserialize(deserializer)?;
         let permission = || -> Result<Self, PermissionError> {
             let action = parse_action(&action)?;
             let pattern = Pattern::new(parse_kind(&resource.kind)?, resource.organization, resource.id)?;

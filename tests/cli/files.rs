@@ -58,7 +58,10 @@ fn what_was_exported_is_imported_with_new_secrets_that_only_the_owner_can_read()
     assert_eq!(answer, serde_json::json!({ "found": 4, "created": 4, "leftOut": 1 }));
 
     #[cfg(unix)]
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(other.path("secrets")).unwrap().permissions()) & 0o777, 0o600);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(other.path("secrets")).unwrap().permissions()) & 0o777,
+        0o600
+    );
     let secrets = lines(&fs::read_to_string(other.path("secrets")).unwrap());
     let exported = lines(&exported);
     for each in &secrets {

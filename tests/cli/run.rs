@@ -97,8 +97,7 @@ pub struct Ran {
 
 impl Ran {
     fn new(command: &mut Command, input: &str) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // It may end without reading.
         _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
@@ -136,7 +135,8 @@ pub fn steady(text: &str) -> String {
         } else if word.starts_with("pcs_") {
             format!("pcs_{}", "*".repeat(word.len() - 4))
         } else if word.ends_with('Z') && humantime::parse_rfc3339(word).is_ok() && !word.starts_with("2100") {
-            "2026-11-24T00:00:00.000000Z"[..19].to_owned() + &word[19..].replace(|each: char| each.is_ascii_digit(), "0")
+            "2026-11-24T00:00:00.000000Z"[..19].to_owned()
+                + &word[19..].replace(|each: char| each.is_ascii_digit(), "0")
         } else {
             word.to_owned()
         });

@@ -72,8 +72,7 @@ fn a_token_lives_as_on_a_file() {
     assert_eq!(root.json(&["show"])["token"]["kind"], "operator");
     let (admin, secret) = root.create(&["--org", &org, "--all-access", "--description", "admins"]);
     let as_admin = server.as_holder_of(&secret);
-    let (sensor, sensor_secret) =
-        as_admin.create(&["--org", &org, "--write-bucket", &bucket, "--expires", "90d"]);
+    let (sensor, sensor_secret) = as_admin.create(&["--org", &org, "--write-bucket", &bucket, "--expires", "90d"]);
     let (read, write) = (format!("read:orgs/{org}/buckets/{bucket}"), format!("write:orgs/{org}/buckets/{bucket}"));
 
     let as_sensor = server.as_holder_of(&sensor_secret);
@@ -81,7 +80,8 @@ fn a_token_lives_as_on_a_file() {
     assert_eq!(as_sensor.run(&["check", &write, &read]).exit, 1);
     assert_eq!(root.run_with(&["check", "--secret-stdin", &write], &sensor_secret).exit, 0);
     assert_eq!(root.run_with(&["check", "--secret-stdin", &write], "mistyped").exit, 1);
-    let explained: Value = serde_json::from_str(&as_admin.run(&["explain", "--id", &sensor, &read, "--json"]).out).unwrap();
+    let explained: Value =
+        serde_json::from_str(&as_admin.run(&["explain", "--id", &sensor, &read, "--json"]).out).unwrap();
     assert_eq!(explained["missing"]["action"], "read");
     assert_eq!(explained["token"]["id"], sensor.as_str());
     assert_eq!(as_sensor.run(&["create", "--org", &org, "--read-bucket", &bucket]).exit, 3);
@@ -162,23 +162,47 @@ fn what_people_see() {
     let (root, org, _) = server.set_up();
     let owner = root.json(&["show"])["token"]["userID"].as_str().unwrap().to_owned();
     // Ids of other lengths would move columns.
-    let names = [(server.url.as_str(), "http://SERVER"), (data.as_str(), "DATA"), (org.as_str(), "oooooooooooooooo"), (owner.as_str(), "uuuuuuuuuuuuuuuu")];
+    let names = [
+        (server.url.as_str(), "http://SERVER"),
+        (data.as_str(), "DATA"),
+        (org.as_str(), "oooooooooooooooo"),
+        (owner.as_str(), "uuuuuuuuuuuuuuuu"),
+    ];
     let (id, _) = root.create(&["--org", &org, "--all-access", "--description", "admins"]);
-    sees(&root, &["setup", "--username", "a", "--org", "b", "--bucket", "c"], &names, expect![[r#"
+    sees(
+        &root,
+        &["setup", "--username", "a", "--org", "b", "--bucket", "c"],
+        &names,
+        expect![[r#"
         --- standard error
         error: onboarding has already been completed
         --- exit 5
-    "#]]);
-    sees(&root, &["setup", "--owner", &owner], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["setup", "--owner", &owner],
+        &names,
+        expect![[r#"
         --- standard error
         error: on a server, setup takes --username, --org and --bucket
         --- exit 2
-    "#]]);
-    sees(&root, &["list", "--org", &org, "--wide"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["list", "--org", &org, "--wide"],
+        &names,
+        expect![[r#"
         ID                                    KIND       STATUS  ORGANIZATION  EXPIRES  DESCRIPTION  OWNER  CREATED BY                                   CREATED               LAST USED
         00000000-0000-0000-0000-000000000001  allAccess  active  acme          never    admins       alice  token: 00000000-0000-0000-0000-000000000002  2026-11-24T00:00:00Z  never
-    "#]]);
-    sees(&root, &["show", &id], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["show", &id],
+        &names,
+        expect![[r#"
         id            00000000-0000-0000-0000-000000000001
         kind          allAccess
         status        active
@@ -192,46 +216,83 @@ fn what_people_see() {
         expires       never
         last used     never
         revision      3
-    "#]]);
-    sees(&root, &["create", "--org", OTHER_ORG, "--all-access"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["create", "--org", OTHER_ORG, "--all-access"],
+        &names,
+        expect![[r#"
         --- standard error
         error: unable to create token
         --- exit 2
-    "#]]);
-    sees(&root, &["create", "--org", &org, "--read-bucket", OTHER_ORG], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["create", "--org", &org, "--read-bucket", OTHER_ORG],
+        &names,
+        expect![[r#"
         --- standard error
         error: bucket not found: orgs/oooooooooooooooo/buckets/0a1b2c3d4e5f6072
         --- exit 2
-    "#]]);
-    sees(&root, &["suspend", "--org", &org], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &root,
+        &["suspend", "--org", &org],
+        &names,
+        expect![[r#"
         --- standard error
         error: a server has no route for the standing of owners and organizations; stop it and say --file, or do it there
         --- exit 2
-    "#]]);
-    sees(&server.as_holder_of("mistyped"), &["list"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &server.as_holder_of("mistyped"),
+        &["list"],
+        &names,
+        expect![[r#"
         --- standard error
         error: `http://SERVER` does not accept the token; is it this server's, whole, and in use?
         --- exit 3
-    "#]]);
-    sees(&Place::server(&format!("{}/elsewhere", server.url), Some("x")), &["list"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &Place::server(&format!("{}/elsewhere", server.url), Some("x")),
+        &["list"],
+        &names,
+        expect![[r#"
         --- standard error
         error: `http://SERVER/elsewhere` does not answer as a token server does; is --url right?: status 404 Not Found
         --- exit 7
-    "#]]);
-    sees(&Place::server("ftp://server", Some("x")), &["list"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &Place::server("ftp://server", Some("x")),
+        &["list"],
+        &names,
+        expect![[r#"
         --- standard error
         error: `ftp://server` is no server's address, such as `https://tokens.example.com:8086`
         --- exit 2
-    "#]]);
-    sees(&Place::server("http://user@server", Some("x")), &["list"], &names, expect![[r#"
+    "#]],
+    );
+    sees(
+        &Place::server("http://user@server", Some("x")),
+        &["list"],
+        &names,
+        expect![[r#"
         --- standard error
         error: `http://user@server` is no server's address, such as `https://tokens.example.com:8086`
         --- exit 2
-    "#]]);
+    "#]],
+    );
     let file = format!("{data}/tokens.redb");
     let locked = crate::run::command(&root.path(".")).args(["--file", &file, "list"]).output().unwrap();
     let error = String::from_utf8(locked.stderr).unwrap().replace(&data, "DATA");
     expect![[r#"
         error: `DATA/tokens.redb` is in use; stop the server that has it open, or talk to that server: --url
-    "#]].assert_eq(&error);
+    "#]]
+    .assert_eq(&error);
 }

@@ -46,7 +46,8 @@ fn setup_shows_the_secret_below_the_token() {
         secret       pcs_*************************************************
         Keep the secret now: it is never shown again.
         --- exit 0
-    "#]].assert_eq(&in_terminal(&Place::file(), &format!("setup --owner {ALICE}"), &[]));
+    "#]]
+    .assert_eq(&in_terminal(&Place::file(), &format!("setup --owner {ALICE}"), &[]));
 }
 
 #[test]
@@ -58,12 +59,14 @@ fn what_cannot_be_undone_is_asked_about() {
         revoke token `00000000-0000-0000-0000-000000000001`? This cannot be undone. [y/N] 
         error: not confirmed; nothing was changed
         --- exit 1
-    "#]].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "\n")]));
+    "#]]
+    .assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "\n")]));
     expect![[r#"
         revoke token `00000000-0000-0000-0000-000000000001`? This cannot be undone. [y/N] y
         revoked 1 token
         --- exit 0
-    "#]].assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "y\n")]));
+    "#]]
+    .assert_eq(&in_terminal(&place, &revoke, &[("[y/N] ", "y\n")]));
 }
 
 #[test]

@@ -178,6 +178,13 @@ fn rule_10_no_amplification_by_expiry() {
         assert_eq!(text(world.authority.rotate(&actor, longer, Rotation::new())), outlives);
         let kind = TokenKind::read_write(org(1), [(bucket(2), portcullis::Action::READ)]).unwrap();
         assert_eq!(text(world.authority.update(&actor, longer, Update::new().kind(kind))), outlives);
+        // What neither gives it more nor makes it last longer is allowed, its own end said again too.
+        for harmless in [Update::new().description("longer"), Update::new().activate(), Update::new().never_expires()] {
+            ok(world.authority.update(&actor, longer, harmless));
+        }
+        let later = end.saturating_add(HOUR);
+        let other = world.issue(new().expires_at(later)).token.id();
+        ok(world.authority.update(&actor, other, Update::new().expires_at(later)));
         // Ending it is dominance, where expiry does not matter; reactivating it is not.
         world.authority.update(&actor, longer, Update::new().deactivate()).wait().unwrap();
         assert_eq!(text(world.authority.update(&actor, longer, Update::new().activate())), outlives);

@@ -10,7 +10,7 @@ use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use ureq::http::{HeaderValue, Method, Request, StatusCode, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::failure::{Exit, Failure, Result};
 
@@ -49,7 +49,11 @@ impl Client {
         if scheme == "http" && !is_loopback(authority.host()) {
             anstream::eprintln!("warning: `{base}` is not https: secrets cross the network in the clear");
         }
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let tls = if scheme == "https" {
+            TlsConfig::builder().root_certs(system_roots()?).build()
+        } else {
+            TlsConfig::default()
+        };
         let config = Config::builder()
             .http_status_as_error(false)
             // A token goes where it was told to go.
@@ -155,6 +159,18 @@ impl Client {
         let advice = format!("`{}` does not answer as a token server does; is --url right?", self.base);
         Failure::new(Exit::Failed, advice).because(what)
     }
+}
+
+/// Those of the system, or of `SSL_CERT_FILE`.
+fn system_roots() -> Result<RootCerts> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map_or_else(|| "there are none".into(), ToString::to_string);
+        let advice = "no root certificate could be read; name a file of them in SSL_CERT_FILE";
+        return Err(Failure::new(Exit::Failed, advice).because(why));
+    }
+    let certificates = found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    Ok(RootCerts::Specific(std::sync::Arc::new(certificates.collect())))
 }
 
 fn is_loopback(host: &str) -> bool {
