@@ -1,9 +1,12 @@
 //! The program, run as people and scripts run it.
+#![allow(unreachable_pub)] // For the other modules.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use expect_test::Expect;
 use serde_json::Value;
 
 pub const ORG: &str = "0a1b2c3d4e5f6071";
@@ -78,6 +81,20 @@ impl Place {
     }
 }
 
+/// A file with a token that reads a bucket, and its id.
+pub fn with_reader() -> (Place, String) {
+    let place = Place::set_up();
+    let reader = ["--org", ORG, "--read-bucket", BUCKET, "--owner", ALICE, "--description", "reads"];
+    let (id, _) = place.create(&reader);
+    (place, id)
+}
+
+/// Compares what is seen. `UPDATE_EXPECT=1 cargo test --features cli,http --test cli` writes it into the test.
+#[track_caller]
+pub fn sees(place: &Place, arguments: &[&str], expected: Expect) {
+    expected.assert_eq(&place.run(arguments).screen());
+}
+
 /// The program, with nothing of the environment that it would look at.
 pub fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
@@ -114,7 +131,7 @@ impl Ran {
             screen.push_str(&self.err);
         }
         if self.exit != 0 {
-            screen.push_str(&format!("--- exit {}\n", self.exit));
+            _ = writeln!(screen, "--- exit {}", self.exit);
         }
         steady(&screen)
     }
@@ -126,7 +143,7 @@ pub fn steady(text: &str) -> String {
     let mut steady = String::with_capacity(text.len());
     for piece in text.split_inclusive([' ', '\n', '`', '"', ')', ';']) {
         let word = piece.trim_end_matches([' ', '\n', '`', '"', ')', ';']);
-        steady.push_str(&if uuid::Uuid::try_parse(word).is_ok() && word.len() == 36 {
+        let shown = if uuid::Uuid::try_parse(word).is_ok() && word.len() == 36 {
             let number = ids.iter().position(|id| *id == word).unwrap_or_else(|| {
                 ids.push(word);
                 ids.len() - 1
@@ -139,7 +156,8 @@ pub fn steady(text: &str) -> String {
                 + &word[19..].replace(|each: char| each.is_ascii_digit(), "0")
         } else {
             word.to_owned()
-        });
+        };
+        steady.push_str(&shown);
         steady.push_str(&piece[word.len()..]);
     }
     steady

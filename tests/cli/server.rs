@@ -126,9 +126,9 @@ fn lists_filter_and_permissions_are_as_they_are() {
         tokens["tokens"].as_array().unwrap().iter().map(|token| token["id"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(listed(&[]).len(), 4);
-    assert_eq!(listed(&["--kind", "allAccess"]), [admin.clone()]);
-    assert_eq!(listed(&["--kind", "custom", "--org", &org]), [any.clone()]);
-    assert_eq!(listed(&["--expires-by", "2d"]), [sensor.clone()]);
+    assert_eq!(listed(&["--kind", "allAccess"]), std::slice::from_ref(&admin));
+    assert_eq!(listed(&["--kind", "custom", "--org", &org]), std::slice::from_ref(&any));
+    assert_eq!(listed(&["--expires-by", "2d"]), std::slice::from_ref(&sensor));
     assert_eq!(listed(&["--org", OTHER_ORG]), Vec::<String>::new());
     root.ok(&["revoke", &sensor, "--yes"]);
     assert_eq!(listed(&["--status", "revoked"]), [sensor]);

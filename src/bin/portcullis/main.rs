@@ -9,6 +9,7 @@
     clippy::print_stdout,
     clippy::print_stderr
 )]
+#![allow(clippy::doc_markdown)] // Help is written as documentation, and shown as it is.
 #![allow(unreachable_pub)] // A module's public items are for the others.
 
 mod arguments;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     match commands::run(arguments, &screen) {
         Ok(answer) => answer,
         Err(failure) => {
-            screen.failure(&failure);
+            screen::failure(&failure);
             failure.exit.into()
         }
     }

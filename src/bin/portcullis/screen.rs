@@ -23,38 +23,7 @@ impl Screen {
 
     /// An answer: as JSON for programs, as text for people.
     pub fn answer(&self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        match self.json {
-            true => self.line(&pretty(json)),
-            false => self.line(&text()),
-        }
-    }
-
-    /// A line of the answer.
-    pub fn line(&self, line: &str) -> Result<()> {
-        let mut stdout = anstream::stdout().lock();
-        writeln!(stdout, "{line}")?;
-        Ok(stdout.flush()?)
-    }
-
-    /// What is not part of the answer.
-    pub fn note(&self, note: &str) {
-        // Nobody is there to be told that this failed.
-        _ = writeln!(anstream::stderr(), "{note}");
-    }
-
-    pub fn failure(&self, failure: &Failure) {
-        if failure.exit == Exit::Gone {
-            return;
-        }
-        let mut text = failure.to_string();
-        let mut source = failure.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        let text = printable(&text);
-        self.note(&format!("{RED}error:{PLAIN} {text}"));
+        line(&if self.json { pretty(json) } else { text() })
     }
 
     /// One token.
@@ -66,16 +35,16 @@ impl Screen {
     /// can go where it is needed.
     pub fn issued(&self, Issued { token, secret }: &Issued, secret_only: bool) -> Result<()> {
         let written = if secret_only {
-            self.line(secret.expose())
+            line(secret.expose())
         } else if self.json {
-            self.line(&pretty(&TokenAndSecret { token, secret: secret.expose() }))
+            line(&pretty(&TokenAndSecret { token, secret: secret.expose() }))
         } else if std::io::stdout().is_terminal() {
-            let shown = self.line(&card(token, Some(secret)));
-            self.note("Keep the secret now: it is never shown again.");
+            let shown = line(&card(token, Some(secret)));
+            note("Keep the secret now: it is never shown again.");
             shown
         } else {
-            self.note(&card(token, None));
-            self.line(secret.expose())
+            note(&card(token, None));
+            line(secret.expose())
         };
         written.map_err(|lost| {
             let id = token.id;
@@ -83,6 +52,34 @@ impl Screen {
             Failure::new(Exit::Failed, advice).because(lost)
         })
     }
+}
+
+/// A line of the answer.
+pub fn line(line: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
+}
+
+/// What is not part of the answer.
+fn note(note: &str) {
+    // Nobody is there to be told that this failed.
+    _ = writeln!(anstream::stderr(), "{note}");
+}
+
+pub fn failure(failure: &Failure) {
+    if failure.exit == Exit::Gone {
+        return;
+    }
+    let mut text = failure.to_string();
+    let mut source = failure.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    let text = printable(&text);
+    note(&format!("{RED}error:{PLAIN} {text}"));
 }
 
 #[derive(Serialize)]
@@ -103,9 +100,9 @@ fn pretty(json: &impl Serialize) -> String {
 fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, each| {
         if each.is_control() {
-            shown.extend(each.escape_default())
+            shown.extend(each.escape_default());
         } else {
-            shown.push(each)
+            shown.push(each);
         }
         shown
     })

@@ -81,8 +81,8 @@ const NO_TERMINAL: &str = "no terminal to ask for a secret; say --secret-stdin";
 fn prompt(question: &str, otherwise: &str) -> Result<Secret> {
     let secret = rpassword::prompt_password(question).map(Secret::chosen);
     let secret = secret.map_err(|error| Failure::usage(otherwise).because(error))?;
-    match secret.expose().is_empty() {
-        true => Err(Failure::usage("no secret was given")),
-        false => Ok(secret),
+    if secret.expose().is_empty() {
+        return Err(Failure::usage("no secret was given"));
     }
+    Ok(secret)
 }

@@ -25,7 +25,10 @@ impl File {
         match path.try_exists() {
             Ok(false) => Err(Failure::new(
                 Exit::NotFound,
-                format!("`{0}` does not exist; make a token file with `portcullis --file {0} setup`", path.display()),
+                format!(
+                    "`{0}` does not exist; make a token file with `portcullis --file {0} setup --owner ID`",
+                    path.display()
+                ),
             )),
             _ => Self::open_or_make(path),
         }
@@ -122,9 +125,10 @@ impl Backend for File {
     }
 
     fn revoke(&self, id: TokenId, all: bool) -> Result<usize> {
-        let receipt = match all {
-            true => self.authority.revoke_all(&self.host, id).wait()?,
-            false => self.authority.revoke(&self.host, id).wait()?,
+        let receipt = if all {
+            self.authority.revoke_all(&self.host, id).wait()?
+        } else {
+            self.authority.revoke(&self.host, id).wait()?
         };
         Ok(receipt.changed)
     }

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use crate::arguments::Arguments;
 use crate::failure::Result;
-use crate::screen::Screen;
+use crate::screen;
 
 /// Print a script that completes commands in a shell
 #[derive(Debug, Args)]
@@ -19,9 +19,9 @@ pub struct Completion {
 }
 
 impl Completion {
-    pub fn run(self, screen: &Screen) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "portcullis", &mut script);
-        screen.line(String::from_utf8_lossy(&script).trim_end())
+        screen::line(String::from_utf8_lossy(&script).trim_end())
     }
 }

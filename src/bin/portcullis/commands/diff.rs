@@ -35,10 +35,10 @@ impl Diff {
             let marked = |mark, set: &PermissionSet| -> Vec<String> {
                 set.iter().map(|permission| format!("{mark} {permission}")).collect()
             };
-            match same {
-                true => "both may do the same".into(),
-                false => [marked('-', &only_one), marked('+', &only_other)].concat().join("\n"),
+            if same {
+                return "both may do the same".into();
             }
+            [marked('-', &only_one), marked('+', &only_other)].concat().join("\n")
         })?;
         Ok(yes_or_no(same))
     }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::list::Wanted;
 use crate::backend::{self, Backend};
 use crate::failure::{Exit, Failure, Result};
-use crate::screen::Screen;
+use crate::screen;
 
 /// Print everything about tokens but their secrets, as lines of JSON
 ///
@@ -21,10 +21,10 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
+    pub fn run(self, backend: &dyn Backend) -> Result<()> {
         for token in backend::list(backend, &self.wanted.filter(), usize::MAX)? {
             let line = serde_json::to_string(&token);
-            screen.line(&line.map_err(|error| Failure::new(Exit::Failed, "no JSON").because(error))?)?;
+            screen::line(&line.map_err(|error| Failure::new(Exit::Failed, "no JSON").because(error))?)?;
         }
         Ok(())
     }

@@ -56,9 +56,9 @@ pub fn run(Arguments { place, command, .. }: Arguments, screen: &Screen) -> Resu
         Command::Activate(activate) => activate.run(&*open()?, screen)?,
         Command::Revoke(revoke) => revoke.run(&*open()?, screen)?,
         Command::Delete(delete) => delete.run(&*open()?, screen)?,
-        Command::Export(export) => export.run(&*open()?, screen)?,
+        Command::Export(export) => export.run(&*open()?)?,
         Command::Import(import) => import.run(&*open()?, screen)?,
-        Command::Completion(completion) => completion.run(screen)?,
+        Command::Completion(completion) => completion.run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

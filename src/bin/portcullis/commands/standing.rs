@@ -46,8 +46,8 @@ impl fmt::Display for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token(id) => write!(f, "token `{id}`"),
-            Self::Holder(Holder::Owner(id)) => write!(f, "owner `{id}` with all tokens"),
-            Self::Holder(Holder::Organization(id)) => write!(f, "organization `{id}` with all tokens"),
+            Self::Holder(Holder::Owner(id)) => write!(f, "owner `{id}` with all its tokens"),
+            Self::Holder(Holder::Organization(id)) => write!(f, "organization `{id}` with all its tokens"),
         }
     }
 }

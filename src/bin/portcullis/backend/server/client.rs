@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure, Result};
 
 /// How long a server may take to be reached, and to answer.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
-const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// More than any list has on one page.
 const LARGEST: u64 = 256 << 20;
