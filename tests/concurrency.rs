@@ -9,8 +9,9 @@ use std::thread;
 
 use portcullis::testing::{Call, Fault};
 use portcullis::{
-    Authority, Error, Event, Filter, MemoryStore, NewToken, Reason, Resource, Standing, Status, Token, TokenId, Update,
-    UserId, What, Write,
+    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, MemoryStore, NewToken, Position,
+    Reason, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId, TokenStore, Update, UserId,
+    What, Write,
 };
 use world::{NEVER, SOON, World, eventually, following, head, host};
 
@@ -36,6 +37,50 @@ fn callers_that_wait_together_share_a_commit() {
     assert!(made.iter().all(|issued| world.authority.authenticate(issued.secret.expose()).is_ok()));
     assert_eq!(world.faults.calls(Call::Commit), commits + 2);
     assert_eq!(world.look(), world.reopened());
+}
+
+/// A store that notes how many records each commit has.
+struct Sizes<S> {
+    store: S,
+    sizes: Arc<Mutex<Vec<usize>>>,
+}
+
+impl<S: TokenStore> TokenStore for Sizes<S> {
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.sizes.lock().unwrap().push(records.len());
+        self.store.commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        self.store.changes(since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.touch(used)
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_a_commit_is_in_the_next() {
+    let sizes = Arc::default();
+    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::clone(&sizes) });
+    world.crowd(1_050);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
+    world.faults.wait_until_hanging();
+    sizes.lock().unwrap().clear();
+    // Everything under `admin`, which takes two commits; then what goes along with the first of them, and what does not.
+    let all = world.authority.revoke_all(host(), world.admin.id);
+    let set = |owner: u64| world.authority.set_owner(host(), owner.try_into().unwrap(), Standing::Suspended);
+    let pending: Vec<_> = (1..=3).map(set).collect();
+    world.faults.release();
+    first.wait().unwrap();
+    let revisions: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap().revision).collect();
+    assert_eq!((revisions[0] + 1, revisions[1]), (revisions[1], revisions[2]));
+    // The crowd, `admin`, and the two others that it made.
+    assert_eq!(all.wait().unwrap().changed, 1_050 + 1 + 2);
+    assert_eq!(sizes.lock().unwrap()[..2], [1_000, 2]);
+    assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 1_050 + 1 + 2 + 3);
 }
 
 #[test]

@@ -140,6 +140,8 @@ fn permissions_have_the_json_and_the_text_of_influxdb() {
         assert_eq!(permission.to_string(), text);
         assert_eq!(text.parse::<Permission>().unwrap(), permission);
         assert_eq!(format!("{permission:?}"), format!("Permission({text})"));
+        assert_eq!(text.split_once(':').unwrap().1, permission.pattern().to_string());
+        assert_eq!(format!("{:?}", permission.pattern()), format!("Pattern({})", permission.pattern()));
     }
 }
 

@@ -337,9 +337,12 @@ impl Manager {
     /// of it.
     fn finish(&mut self, planned: Vec<Planned>, committed: &Result<Receipt, Error>) {
         for (call, part) in planned {
-            match part {
-                Ok(_) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
-                Err(error) => self.fail(call, error),
+            match (part, committed) {
+                (Ok(_), _) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
+                (Err(refusal), Ok(_)) => self.fail(call, refusal),
+                // It may have been refused for what is not so any more; and no change of it is in doubt.
+                (Err(_), Err(Error::InDoubt(error))) => self.fail(call, Error::Store(Arc::clone(error))),
+                (Err(_), Err(error)) => self.fail(call, error.clone()),
             }
         }
     }
@@ -618,5 +621,21 @@ mod tests {
         }
         assert_eq!(store.changes(newest, 1).unwrap().position, newest);
         assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
+    }
+
+    #[test]
+    fn an_older_format_is_raised_once_and_by_operators_only() {
+        let mut store = MemoryStore::new();
+        let older = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT - 1)));
+        store.commit(Position::ORIGIN, CommitId::generate().unwrap(), &[older]).unwrap();
+        let authority = Authority::open(store).wait().unwrap();
+        let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
+        // Writing to it does not raise it.
+        assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT - 1));
+        let operator = authority.authenticate(root.secret.expose()).unwrap();
+        for changed in [1, 0] {
+            assert_eq!(authority.raise_format(&operator).wait().unwrap().changed, changed);
+            assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT));
+        }
     }
 }

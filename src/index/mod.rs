@@ -338,10 +338,10 @@ impl Index {
         }
     }
 
-    /// Remembers that a token was used about now.
+    /// Remembers that a token was used about now. The later time stays when the clock was set back.
     fn mark_used(&self, place: u32) {
         let Some(slot) = self.slots.get(place) else { return };
-        slot.used.store(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.used.fetch_max(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Some(bits) = self.used.get(place / 64) {
             let bit = 1 << (place % 64);
             if bits.load(Ordering::Relaxed) & bit == 0 {

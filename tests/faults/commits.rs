@@ -80,7 +80,7 @@ impl Run<'_> {
     /// That the error is this, told beside what earlier commits changed.
     fn failed(&self, answer: Result<Option<String>, Error>, text: &str) {
         let error = answer.unwrap_err();
-        assert!(error.is_temporary());
+        assert!(error.is_temporary() && !error.is_refusal());
         match error {
             Error::Unfinished { changed, source } => {
                 assert!(self.n > 1 && changed > 900, "{changed}");

@@ -11,7 +11,7 @@ use portcullis::{
 };
 
 /// A token's kind, as the rules describe it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     Operator,
     AllAccess(OrgId),
@@ -46,7 +46,7 @@ impl Kind {
 }
 
 /// Whether the bit of `action` is among those of `actions`.
-fn has(actions: Action, action: Action) -> bool {
+pub fn has(actions: Action, action: Action) -> bool {
     actions.bits() & action.bits() != 0
 }
 

@@ -38,9 +38,10 @@ fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {
     assert_eq!(set_owner(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
 
-    assert_eq!(set_organization(Standing::Suspended).changed, 1);
+    assert_eq!((set_organization(Standing::Active).changed, set_organization(Standing::Suspended).changed), (0, 1));
     assert_eq!(world.authority.organization(org(1)).unwrap(), Standing::Suspended);
     check(Err(Reason::OrganizationSuspended), [Err(Reason::OrganizationSuspended), Ok(())]);
+    assert_eq!(set_organization(Standing::Suspended).changed, 0);
     assert_eq!(set_organization(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
     assert_eq!(world.token(asleep).status(), Status::Inactive);
