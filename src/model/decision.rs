@@ -65,6 +65,12 @@ impl Reason {
             Self::Unavailable => "unavailable",
         }
     }
+
+    /// Whether the authority cannot tell for now, which says nothing about the token.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::Stale | Self::Unavailable)
+    }
 }
 
 impl serde::Serialize for Reason {
