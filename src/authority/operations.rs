@@ -15,7 +15,7 @@ use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
 use crate::secret::Secret;
-use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
+use crate::store::record::{Body, Mark, Stand, TokenRecord, Tombstone};
 
 /// What to answer after the commit, given its receipt, which does not say yet how much the call changed.
 pub(crate) type Finish<T> = Box<dyn FnOnce(&Index, Receipt) -> Result<Next<T>, Error> + Send>;
@@ -342,9 +342,9 @@ pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt
     if !draft.acting(actor)?.is_operator() {
         return Err(Error::OperatorsOnly("raising the store's format").into());
     }
-    let raised = draft.format()?.is_some_and(|format| format < Record::NEWEST_FORMAT);
+    let raised = draft.format()?.is_some_and(|format| format < draft.newest_format());
     if raised {
-        draft.put(Body::Mark(Mark::Format(Record::NEWEST_FORMAT)), None);
+        draft.put(Body::Mark(Mark::Format(draft.newest_format())), None);
     }
     Ok(receipt(usize::from(raised)))
 }
