@@ -133,7 +133,8 @@ impl Ran {
         if self.exit != 0 {
             _ = writeln!(screen, "--- exit {}", self.exit);
         }
-        steady(&screen)
+        // Blanks at the end of a line are not seen.
+        steady(&screen).lines().fold(String::new(), |seen, line| seen + line.trim_end() + "\n")
     }
 }
 
