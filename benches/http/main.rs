@@ -25,7 +25,6 @@ use portcullis::{
     Actor, Authority, MemoryStore, NewToken, OrgId, Principal, Resource, ResourceId, UserId, Write as ToWrite,
 };
 
-#[allow(unreachable_pub)] // In the example it is for other modules.
 #[path = "../../examples/server/serve.rs"]
 mod serve;
 
