@@ -267,3 +267,30 @@ impl<'de> Deserialize<'de> for TokenKind {
         kind.map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_make_the_kind_that_they_are_all_of() {
+        let org: OrgId = "0a1b2c3d4e5f6071".parse().unwrap();
+        let kind = |organization, texts: &[&str]| {
+            let permissions: PermissionSet = texts.iter().map(|text| text.parse::<Permission>().unwrap()).collect();
+            TokenKind::of(organization, permissions)
+        };
+        let name = |organization, texts: &[&str]| kind(organization, texts).unwrap().name();
+        assert_eq!(kind(Some(org), &["read:*", "write:*"]).unwrap(), TokenKind::operator());
+        let all = ["read:orgs/0a1b2c3d4e5f6071/*", "write:orgs/0a1b2c3d4e5f6071/*"];
+        assert_eq!(kind(Some(org), &all).unwrap(), TokenKind::all_access(org));
+        assert_eq!(name(None, &all), KindName::Custom);
+        assert_eq!(name(Some(org), &all[..1]), KindName::Custom);
+        let bucket = "read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111";
+        assert_eq!(name(Some(org), &[bucket]), KindName::ReadWrite);
+        assert_eq!(name(None, &[bucket]), KindName::Custom);
+        assert_eq!(name(Some(org), &[bucket, "read:orgs/0a1b2c3d4e5f6071/tasks"]), KindName::Custom);
+        assert_eq!(name(Some(org), &["read:orgs/0a1b2c3d4e5f6071/buckets"]), KindName::Custom);
+        assert_eq!(kind(None, &[]).unwrap_err(), KindError::Empty);
+        assert!(matches!(kind(Some(org), &["read:buckets"]), Err(KindError::Organization { .. })));
+    }
+}

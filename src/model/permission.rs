@@ -323,3 +323,18 @@ impl<'de> Deserialize<'de> for Permission {
         permission().map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_with_a_type_is_a_resource() {
+        for text in ["instance", "buckets", "orgs/0a1b2c3d4e5f6071/tasks/1111111111111111"] {
+            let permission: Permission = format!("read:{text}").parse().unwrap();
+            assert_eq!(permission.pattern.resource().unwrap().to_string(), text);
+            assert_eq!(Pattern::from(permission.pattern.resource().unwrap()), permission.pattern);
+        }
+        assert_eq!(Pattern::ANY.resource(), None);
+    }
+}
