@@ -60,13 +60,16 @@
 //! - A [`TokenStore`] and the [`Clock`] are trusted. So is [`Actor::host`], which no permission limits.
 //! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
 //! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
-//!   others within [`Builder::follow`], or [`Builder::stale_after`] while the store does not answer.
+//!   others by the time that its [`Receipt`] says: they have applied it by then, or deny everything
+//!   ([`Builder::stale_after`]).
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
+//! | `http` | no | [`http`]: authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
+//! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -87,6 +90,8 @@
 )]
 
 mod authority;
+#[cfg(feature = "http")]
+pub mod http;
 mod index;
 mod model;
 mod random;
@@ -100,9 +105,10 @@ pub use authority::error::{AuthenticateError, Error};
 #[cfg(feature = "tracing")]
 pub use authority::event::TracingObserver;
 pub use authority::event::{ActorName, Event, Observer, What};
+pub use authority::health::Health;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;
-pub use authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+pub use authority::request::{Everywhere, Issued, NewToken, Receipt, Rotation, Update, Updated};
 pub use authority::{Authority, Builder};
 pub use index::list::{Filter, Page};
 pub use model::action::{Action, AsAction, Read, ReadWrite, Write};
@@ -120,6 +126,8 @@ pub use store::{
     Changes, ChangesError, CommitError, CommitId, DecodeError, MAX_COMMIT, MemoryStore, Position, Record, RecordKey,
     RecordKind, StoreError, TokenStore,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresError, PostgresStore};
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
 

@@ -9,10 +9,11 @@ use std::thread;
 
 use portcullis::testing::{Call, Fault};
 use portcullis::{
-    Authority, Error, Event, Filter, MemoryStore, NewToken, Reason, Resource, Standing, Status, Token, TokenId, Update,
-    UserId, What, Write,
+    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, MemoryStore, NewToken, Position,
+    Reason, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId, TokenStore, Update, UserId,
+    What, Write,
 };
-use world::{NEVER, SOON, World, eventually, head, host};
+use world::{NEVER, SOON, World, eventually, following, head, host};
 
 #[test]
 fn callers_that_wait_together_share_a_commit() {
@@ -30,12 +31,56 @@ fn callers_that_wait_together_share_a_commit() {
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
     world.faults.release();
-    let revision = first.wait().unwrap().revision();
+    let revision = first.wait().unwrap().receipt.revision;
     let made: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
     assert!(made.iter().all(|issued| issued.token.revision() == revision + 1));
     assert!(made.iter().all(|issued| world.authority.authenticate(issued.secret.expose()).is_ok()));
     assert_eq!(world.faults.calls(Call::Commit), commits + 2);
     assert_eq!(world.look(), world.reopened());
+}
+
+/// A store that notes how many records each commit has.
+struct Sizes<S> {
+    store: S,
+    sizes: Arc<Mutex<Vec<usize>>>,
+}
+
+impl<S: TokenStore> TokenStore for Sizes<S> {
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.sizes.lock().unwrap().push(records.len());
+        self.store.commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        self.store.changes(since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.touch(used)
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_a_commit_is_in_the_next() {
+    let sizes = Arc::default();
+    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::clone(&sizes) });
+    world.crowd(1_050);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
+    world.faults.wait_until_hanging();
+    sizes.lock().unwrap().clear();
+    // Everything under `admin`, which takes two commits; then what goes along with the first of them, and what does not.
+    let all = world.authority.revoke_all(host(), world.admin.id);
+    let set = |owner: u64| world.authority.set_owner(host(), owner.try_into().unwrap(), Standing::Suspended);
+    let pending: Vec<_> = (1..=3).map(set).collect();
+    world.faults.release();
+    first.wait().unwrap();
+    let revisions: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap().revision).collect();
+    assert_eq!((revisions[0] + 1, revisions[1]), (revisions[1], revisions[2]));
+    // The crowd, `admin`, and the two others that it made.
+    assert_eq!(all.wait().unwrap().changed, 1_050 + 1 + 2);
+    assert_eq!(sizes.lock().unwrap()[..2], [1_000, 2]);
+    assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 1_050 + 1 + 2 + 3);
 }
 
 #[test]
@@ -49,9 +94,9 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     let last = world.authority.update(host(), world.idle.id, Update::new().description("last"));
     world.faults.release();
     first.wait().unwrap();
-    let good = good.wait().unwrap().revision();
+    let good = good.wait().unwrap().receipt.revision;
     assert!(matches!(bad.wait(), Err(Error::Revoked(_))));
-    assert_eq!(last.wait().unwrap().revision(), good);
+    assert_eq!(last.wait().unwrap().receipt.revision, good);
 }
 
 /// The same random numbers at every run.
@@ -77,7 +122,7 @@ fn random_calls_of_many_threads_are_as_if_one_after_another() {
     let told = Arc::clone(&events);
     let observer = move |event: &Event| told.lock().unwrap().push(event.clone());
     let store = MemoryStore::new();
-    let authority = Authority::builder().follow(SOON).observer(observer).open(store.clone()).wait().unwrap();
+    let authority = following(SOON).observer(observer).open(store.clone()).wait().unwrap();
     let owner = UserId::generate().unwrap();
     let organization = portcullis::OrgId::generate().unwrap();
     let create = || {
@@ -177,7 +222,7 @@ impl Final {
 #[test]
 fn two_authorities_lose_no_update_and_bring_nothing_back() {
     let store = MemoryStore::new();
-    let open = |store: &MemoryStore| Authority::builder().follow(SOON).open(store.clone()).wait().unwrap();
+    let open = |store: &MemoryStore| following(SOON).open(store.clone()).wait().unwrap();
     let authorities = [open(&store), open(&store)];
     let organization = portcullis::OrgId::generate().unwrap();
     let owner = UserId::generate().unwrap();

@@ -314,7 +314,7 @@ fn rule_8_the_denial_of_a_refused_token_says_why() {
 }
 
 #[test]
-fn reasons_have_stable_names() {
+fn reasons_have_stable_names_and_texts() {
     for (reason, name) in [
         (Reason::NoAction, "noAction"),
         (Reason::UnknownAction, "unknownAction"),
@@ -328,9 +328,19 @@ fn reasons_have_stable_names() {
         (Reason::Unknown, "unknown"),
         (Reason::Malformed, "malformed"),
         (Reason::NotPermitted, "notPermitted"),
+        (Reason::Stale, "stale"),
         (Reason::Unavailable, "unavailable"),
     ] {
         assert_eq!(reason.as_str(), name);
+    }
+    // The texts of the others are in denials.
+    for (reason, text) in [
+        (Reason::Unknown, "no token has this secret"),
+        (Reason::Malformed, "the secret is malformed"),
+        (Reason::NotPermitted, "the token does not have the permission"),
+        (Reason::Unavailable, "the authority is closed or reading its store anew"),
+    ] {
+        assert_eq!(reason.to_string(), text);
     }
 }
 

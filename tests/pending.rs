@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{Authority, Error, Event, MemoryStore, Pending, Reason, Receipt, RedbStore, Standing, UserId};
-use world::{NEVER, World, eventually, head, host};
+use world::{NEVER, World, eventually, following, head, host};
 
 /// Wakes a thread, and counts.
 struct Unpark(Thread, AtomicUsize);
@@ -122,7 +122,7 @@ fn changes_are_published_and_told_before_they_are_answered() {
             ask.lock().unwrap().recv().unwrap();
         }
     };
-    let authority = Authority::builder().follow(NEVER).observer(observer).open(MemoryStore::new()).wait().unwrap();
+    let authority = following(NEVER).observer(observer).open(MemoryStore::new()).wait().unwrap();
     let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
     let held = authority.authenticate(root.secret.expose()).unwrap();
     let mut pending = authority.revoke(host(), root.token.id());
@@ -142,7 +142,7 @@ fn an_observer_that_panics_stops_nothing() {
         std::panic::resume_unwind(Box::new("an observer that panics as it was told"));
     };
     let store = MemoryStore::new();
-    let authority = Authority::builder().follow(NEVER).observer(observer).open(store.clone()).wait().unwrap();
+    let authority = following(NEVER).observer(observer).open(store.clone()).wait().unwrap();
     let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
     assert!(matches!(authority.setup(UserId::generate().unwrap()).wait(), Err(Error::AlreadySetUp)));
     authority.revoke(host(), root.token.id()).wait().unwrap();

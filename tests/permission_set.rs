@@ -6,7 +6,7 @@ mod naive;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use naive::World;
+use naive::{World, covers, minimal};
 use portcullis::{
     Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
 };
@@ -42,31 +42,6 @@ fn permissions() -> impl Strategy<Value = Vec<Permission>> {
 
 fn set(permissions: &[Permission]) -> PermissionSet {
     permissions.iter().copied().collect()
-}
-
-/// Whether `general` matches whatever `special` does: it matches the request that sets just the same fields, of a type
-/// that nobody named where `special` takes any.
-fn covers_pattern(general: &Pattern, special: &Pattern) -> bool {
-    fn field<T: PartialEq + Copy>(general: Option<T>, special: Option<T>) -> bool {
-        general.is_none() || general == special
-    }
-    field(general.kind(), special.kind()) && field(general.org(), special.org()) && field(general.id(), special.id())
-}
-
-/// Whether every permission of `fewer` is covered by one of `more`.
-fn covers(more: &[Permission], fewer: &[Permission]) -> bool {
-    fewer.iter().all(|special| {
-        more.iter().any(|general| {
-            general.action() == special.action() && covers_pattern(&general.pattern(), &special.pattern())
-        })
-    })
-}
-
-/// The permissions that no other of the list covers.
-fn minimal(permissions: &[Permission]) -> BTreeSet<Permission> {
-    let distinct: BTreeSet<_> = permissions.iter().copied().collect();
-    let needed = |each: &&Permission| distinct.iter().all(|other| other == *each || !covers(&[*other], &[**each]));
-    distinct.iter().filter(needed).copied().collect()
 }
 
 fn hash_of(set: &PermissionSet) -> u64 {

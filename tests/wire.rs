@@ -1,9 +1,9 @@
-//! What crosses the wire: ids, permissions, kinds. Exact texts, and the exact error of each bad input.
+//! What crosses the wire: ids, permissions, kinds, secrets. Exact texts, and the exact error of each bad input.
 #![allow(clippy::unwrap_used)]
 
 use portcullis::{
-    Action, IdError, KindName, OrgId, Pattern, Permission, PermissionSet, Resource, ResourceId, ResourceType, Standing,
-    Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
+    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionSet, Reason, Resource,
+    ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
 };
 
 const ORG: &str = "0a1b2c3d4e5f6071";
@@ -140,6 +140,8 @@ fn permissions_have_the_json_and_the_text_of_influxdb() {
         assert_eq!(permission.to_string(), text);
         assert_eq!(text.parse::<Permission>().unwrap(), permission);
         assert_eq!(format!("{permission:?}"), format!("Permission({text})"));
+        assert_eq!(text.split_once(':').unwrap().1, permission.pattern().to_string());
+        assert_eq!(format!("{:?}", permission.pattern()), format!("Pattern({})", permission.pattern()));
     }
 }
 
@@ -224,6 +226,11 @@ fn bad_permissions_are_refused() {
             "`mine` is neither 16 hexadecimal digits nor a hyphenated UUID",
         ),
         (r#"{"action":1,"resource":{"type":"*"}}"#, "invalid type: integer `1`, expected a string"),
+        // The values alone, without the names of their fields.
+        (r#"["read",{"type":"*"}]"#, "invalid type: sequence, expected an object"),
+        (r#"{"action":"read","resource":["*"]}"#, "invalid type: sequence, expected an object"),
+        (r#""read:*""#, "invalid type: string \"read:*\", expected an object"),
+        ("null", "invalid type: null, expected an object"),
     ] {
         assert_eq!(json_error(json), error, "{json}");
     }
@@ -463,4 +470,19 @@ fn a_token_serializes_for_people_in_influxdbs_field_names() {
         "refused": null,
     });
     assert_eq!(serde_json::to_value(&issued.token).unwrap(), expected);
+}
+
+/// Scanners and clients know it, and stored digests are of it.
+#[test]
+fn secrets_keep_their_form() {
+    let authority = Authority::open(MemoryStore::new()).wait().unwrap();
+    let refused = |secret: &str| authority.authenticate(secret).unwrap_err().reason();
+    let secret = "pcs_08tErwcFscAKHw8JZArznwrp4fb9vq5VbNhpbE7Z87f6kmins";
+    assert_eq!(refused(secret), Reason::Unknown);
+    assert_eq!(refused(&secret.replace("kmins", "kmint")), Reason::Malformed);
+    // An HTTP header or a line of text around it is not part of it.
+    assert_eq!(refused(&format!("{secret}\n")), Reason::Malformed);
+    let issued = authority.setup(UserId::generate().unwrap()).wait().unwrap();
+    let form = |secret: &str| (secret.len(), secret.starts_with("pcs_0"));
+    assert_eq!(form(issued.secret.expose()), form(secret));
 }

@@ -22,6 +22,10 @@ impl TokenStore for Nowhere {
     fn touch(&mut self, _: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// Organizations to spread tokens over.

@@ -8,13 +8,14 @@ use std::time::Duration;
 use crate::authority::Authority;
 use crate::authority::error::Error;
 use crate::authority::event::Observer;
-use crate::authority::manager::{Manager, Rhythm};
+use crate::authority::health::{Contact, Staleness};
+use crate::authority::manager::{Hint, Manager, Rhythm};
 use crate::authority::pending::{Pending, pending};
 use crate::authority::shared::{Failures, Shared};
 use crate::index::Index;
 use crate::model::time::{Clock, SystemClock};
 use crate::secret::{Format, Keyring, Pepper, PrefixError};
-use crate::store::TokenStore;
+use crate::store::{Record, TokenStore};
 
 /// An authority's settings. The defaults are fine.
 #[must_use]
@@ -24,6 +25,9 @@ pub struct Builder {
     keyring: Keyring,
     format: Format,
     rhythm: Rhythm,
+    /// For a shared store.
+    staleness: Staleness,
+    newest_format: u8,
 }
 
 impl Default for Builder {
@@ -33,7 +37,9 @@ impl Default for Builder {
             observer: None,
             keyring: Keyring::default(),
             format: Format::default(),
-            rhythm: Rhythm { follow: Duration::from_secs(1), stale_after: None, touch: Duration::from_mins(1) },
+            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_mins(1) },
+            staleness: Staleness::Within(Duration::from_secs(5)),
+            newest_format: Record::NEWEST_FORMAT,
         }
     }
 }
@@ -83,21 +89,32 @@ impl Builder {
         self
     }
 
-    /// How often to read what other authorities changed in the store: once a second by default. So long after a
-    /// revocation elsewhere, at most, this authority knows of it, as long as the store answers; for when it does not,
-    /// see [`stale_after`](Self::stale_after).
+    /// How often to read what other authorities changed in the store: once a second by default, sooner where the store
+    /// tells of changes. So long after a revocation elsewhere, at most, this authority begins to read it, as long as the
+    /// store answers; for when it does not, see [`stale_after`](Self::stale_after).
     pub fn follow(mut self, interval: Duration) -> Self {
         self.rhythm.follow = interval;
         self
     }
 
-    /// Denies everything from so long after the last successful reading of the store on, until the next: the bound on
-    /// a revocation elsewhere holds then also while the store fails, or hangs. Choose several times
-    /// [`follow`](Self::follow), by the same clock as expiry.
+    /// How old the view of a shared store may get: five seconds by default. From so long after the last successful
+    /// reading began on, everything is denied ([`Reason::Stale`](crate::Reason::Stale)), until the next one. So a
+    /// revocation elsewhere holds here by then, also while the store fails or hangs.
     ///
-    /// By default there is no such end: an authority that is alone on its store misses nothing while that fails.
+    /// Counted by [`Clock::uptime`] at each decision: no thread that may be stopped itself is needed to notice, and the
+    /// time that the machine is suspended counts. Choose several times [`follow`](Self::follow).
+    ///
+    /// Give every authority of a store the same bound: a [`Receipt`](crate::Receipt) counts with that of the authority
+    /// that it is from. A store that is not shared ([`TokenStore::is_shared`]) needs no bound, and has none.
     pub fn stale_after(mut self, bound: Duration) -> Self {
-        self.rhythm.stale_after = Some(bound);
+        self.staleness = Staleness::Within(bound);
+        self
+    }
+
+    /// Goes on deciding by what is known, however long a shared store cannot be read: revoked tokens may be accepted
+    /// without end, and receipts promise nothing ([`Everywhere::Unbounded`](crate::Everywhere::Unbounded)).
+    pub fn availability_over_revocation(mut self) -> Self {
+        self.staleness = Staleness::Unbounded;
         self
     }
 
@@ -107,18 +124,44 @@ impl Builder {
         self
     }
 
+    /// Plays a version that knows records up to that format: for tests of upgrades, as long as there is only one format.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn newest_format(mut self, format: u8) -> Self {
+        self.newest_format = format;
+        self
+    }
+
     /// Opens a store, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version; or both peppers have the same id.
-    pub fn open(self, store: impl TokenStore + 'static) -> Pending<Authority> {
-        let Self { clock, observer, keyring, format, rhythm } = self;
+    /// The store cannot be read, or was written by a newer version; both peppers have the same id; or a shared store is
+    /// to be followed less often than [`stale_after`](Self::stale_after) needs.
+    pub fn open(self, mut store: impl TokenStore + 'static) -> Pending<Authority> {
+        let Self { clock, observer, keyring, format, rhythm, staleness, newest_format } = self;
         if let Some(id) = keyring.ambiguous() {
             return Pending::ready(Err(Error::SamePepperId(id)));
         }
-        let failures = Failures::default();
-        let shared = Arc::new(Shared { index: Index::new(), clock, keyring, format, failures });
+        let staleness = if store.is_shared() { staleness } else { Staleness::Never };
+        if let Staleness::Within(stale_after) = staleness
+            && rhythm.follow >= stale_after
+        {
+            return Pending::ready(Err(Error::FollowsTooRarely { follow: rhythm.follow, stale_after }));
+        }
+        let (failures, contact) = (Failures::default(), Contact::new());
+        let shared = Arc::new(Shared {
+            index: Index::new(),
+            clock,
+            keyring,
+            format,
+            failures,
+            contact,
+            staleness,
+            newest_format,
+        });
         let (queue, receiver) = channel();
+        let queue = Arc::new(queue);
+        store.wake_on_change(Hint::waker(&queue));
         let thread = Arc::new(Mutex::new(None));
         let mut manager = Manager::new(Arc::clone(&shared), Box::new(store), observer, rhythm);
 
@@ -152,6 +195,7 @@ impl fmt::Debug for Builder {
             .field("keyring", &self.keyring)
             .field("format", &self.format)
             .field("rhythm", &self.rhythm)
+            .field("staleness", &self.staleness)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use crate::authority::error::Error;
 use crate::authority::event::ActorName;
 use crate::authority::operations::{Finish, Next};
 use crate::authority::pending::Answer;
+use crate::authority::request::Receipt;
 use crate::index::Index;
 
 /// A management call, whatever it answers.
@@ -19,8 +20,8 @@ pub(crate) trait Call: Send {
     /// Adds its changes to the draft, or says why not. Planned again when the commit met another's.
     fn plan(&mut self, draft: &mut Draft<'_>) -> Result<(), Stop>;
 
-    /// Answers after the commit at that revision, or failure. Returns itself when there is more to do.
-    fn finish(self: Box<Self>, index: &Index, committed: Result<u64, Error>) -> Option<Box<dyn Call>>;
+    /// Answers after the commit, or failure. Returns itself when there is more to do.
+    fn finish(self: Box<Self>, index: &Index, committed: Result<Receipt, Error>) -> Option<Box<dyn Call>>;
 }
 
 /// A call that is planned by `plan`, which is told what earlier commits of the same call changed.
@@ -62,9 +63,9 @@ where
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, index: &Index, committed: Result<u64, Error>) -> Option<Box<dyn Call>> {
+    fn finish(mut self: Box<Self>, index: &Index, committed: Result<Receipt, Error>) -> Option<Box<dyn Call>> {
         let answer = match (committed, self.finish.take()) {
-            (Ok(revision), Some(finish)) => finish(index, revision),
+            (Ok(receipt), Some(finish)) => finish(index, receipt),
             (Ok(_), None) => Err(Error::Closed),
             (Err(error), _) => Err(error),
         };

@@ -68,7 +68,7 @@ impl<'a> Draft<'a> {
         let (records, keys, digests) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut draft = Self { shared, now: shared.clock.now(), records, keys, digests, own: Part::default() };
         if shared.index.marks().format.is_none() {
-            draft.records.push(Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT))));
+            draft.records.push(Record(Body::Mark(Mark::Format(shared.newest_format))));
         }
         draft
     }
@@ -130,6 +130,10 @@ impl<'a> Draft<'a> {
         Ok(self.index().marks().set_up)
     }
 
+    pub(crate) fn newest_format(&self) -> u8 {
+        self.shared.newest_format
+    }
+
     pub(crate) fn format(&self) -> Result<Option<u8>, Stop> {
         self.unchanged(RecordKey::FORMAT)?;
         Ok(self.index().marks().format)
@@ -189,7 +193,7 @@ impl<'a> Draft<'a> {
         }
         let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?;
         // After it was read: what was read then was this token's, and not of one that took its place.
-        principal.check().map_err(Error::NotAccepted)?;
+        principal.check().map_err(Error::not_accepted)?;
         let (_, record) = found.flatten().ok_or(Error::NotAccepted(Reason::Unknown))?;
         self.owner_standing(record.owner)?;
         record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
@@ -274,7 +278,7 @@ impl Acting {
             Some(id) => authorization(organization, id),
             None => Resource::authorizations(organization),
         };
-        judge(Action::WRITE, self.granted(&resource), &resource).map_err(Error::Denied)
+        judge(Action::WRITE, self.granted(&resource), &resource, None).map_err(Error::Denied)
     }
 
     /// Who created what this actor creates.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::index::catalog::Incomplete;
 use crate::model::decision::{Denial, Reason};
@@ -117,6 +118,9 @@ pub enum Error {
     /// The store's history is not the one that was followed, and it is being read anew.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
+    /// The store could not be read for too long ([`Builder::stale_after`](crate::Builder::stale_after)).
+    #[error("the authority could not read its store for too long")]
+    StaleView,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -126,6 +130,16 @@ pub enum Error {
     /// The current and the previous pepper have the same id, so that one of them would never be used.
     #[error("the current and the previous pepper have the same id `{0}`")]
     SamePepperId(char),
+    /// The store would be read less often than the authority denies without a reading.
+    #[error(
+        "following the store every {follow:?} cannot keep the view younger than {stale_after:?}; follow it more often, or choose a longer `stale_after`"
+    )]
+    FollowsTooRarely {
+        /// [`Builder::follow`](crate::Builder::follow).
+        follow: Duration,
+        /// [`Builder::stale_after`](crate::Builder::stale_after).
+        stale_after: Duration,
+    },
     /// The management thread could not be started.
     #[error("the management thread could not be started")]
     Thread(#[source] Arc<std::io::Error>),
@@ -155,9 +169,23 @@ impl Error {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Random(_) => true,
+            Self::Busy(_)
+            | Self::Store(_)
+            | Self::InDoubt(_)
+            | Self::Unavailable
+            | Self::StaleView
+            | Self::Random(_) => true,
             Self::Unfinished { source, .. } => source.is_temporary(),
             _ => false,
+        }
+    }
+
+    /// Why a principal does not act: it is not accepted, or nobody is for now.
+    pub(crate) const fn not_accepted(reason: Reason) -> Self {
+        match reason {
+            Reason::Stale => Self::StaleView,
+            Reason::Unavailable => Self::Unavailable,
+            reason => Self::NotAccepted(reason),
         }
     }
 

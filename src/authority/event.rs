@@ -9,6 +9,7 @@ use crate::model::decision::Reason;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::time::Timestamp;
 use crate::model::token::Standing;
+use crate::store::Position;
 
 /// Something that happened: for the host's audit log.
 ///
@@ -25,7 +26,7 @@ pub struct Event {
     pub what: What,
     /// Which token it was about, if one.
     pub token: Option<TokenId>,
-    /// The revision at which it took effect; `None` when nothing changed.
+    /// The revision at which it took effect, or which is served again; `None` when nothing changed.
     pub revision: Option<u64>,
 }
 
@@ -76,6 +77,19 @@ pub enum What {
         /// The error's text.
         error: String,
     },
+    /// From now on everything is denied: the store could not be read for too long, or is being read anew. While the store
+    /// hangs, this is told late.
+    Denying {
+        /// [`Reason::Stale`] or [`Reason::Unavailable`].
+        reason: Reason,
+        /// Why the last reading failed, if it did.
+        error: Option<String>,
+    },
+    /// Requests are decided again.
+    Serving,
+    /// The store's history is not the one that was followed up to this position: it was restored from a backup, or
+    /// replaced. What was changed here since then, revocations too, is told by the events before.
+    Diverged(Position),
     /// A secret was not accepted.
     NotAuthenticated(Reason),
     /// So many more secrets were not accepted in the last second than are told one by one.
@@ -97,6 +111,10 @@ impl fmt::Display for Event {
             What::Organization(organization, standing) => write!(f, "organization {organization} is now {standing}")?,
             What::Forgotten(count) => write!(f, "forgot {count} deleted tokens")?,
             What::Refused { call, error } => write!(f, "{call} refused: {error}")?,
+            What::Denying { reason, error: None } => write!(f, "denying everything: {reason}")?,
+            What::Denying { reason, error: Some(error) } => write!(f, "denying everything: {reason}: {error}")?,
+            What::Serving => f.write_str("serving again")?,
+            What::Diverged(position) => write!(f, "the store has another history than the one followed to {position}")?,
             What::NotAuthenticated(reason) => write!(f, "not authenticated: {reason}")?,
             What::MoreNotAuthenticated(count) => write!(f, "{count} more not authenticated")?,
         }
@@ -128,7 +146,7 @@ impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// Sends every event to [`tracing`], under the target `portcullis`: changes as `INFO`, refusals as `WARN`.
+/// Sends every event to [`tracing`], under the target `portcullis`: changes as `INFO`, refusals and losing the store as `WARN`.
 #[cfg(feature = "tracing")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingObserver;
@@ -140,7 +158,11 @@ impl Observer for TracingObserver {
         let actor = actor.as_ref().map(tracing::field::display);
         let token = token.as_ref().map(tracing::field::display);
         match &event.what {
-            What::Refused { .. } | What::NotAuthenticated(_) | What::MoreNotAuthenticated(_) => {
+            What::Refused { .. }
+            | What::Denying { .. }
+            | What::Diverged(_)
+            | What::NotAuthenticated(_)
+            | What::MoreNotAuthenticated(_) => {
                 tracing::warn!(target: "portcullis", %at, actor, token, revision, "{event}");
             }
             _ => tracing::info!(target: "portcullis", %at, actor, token, revision, "{event}"),

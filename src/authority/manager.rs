@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::authority::call::Call;
@@ -11,7 +13,10 @@ use crate::authority::draft::{Draft, Part, Stop};
 use crate::authority::error::Error;
 use crate::authority::event::{ActorName, Event, Observer, What};
 use crate::authority::pending::Answer;
+use crate::authority::request::Receipt;
 use crate::authority::shared::Shared;
+use crate::index::Index;
+use crate::model::decision::Reason;
 use crate::model::time::Timestamp;
 use crate::store::record::Record;
 use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, StoreError, TokenStore};
@@ -30,8 +35,36 @@ const PAGE: usize = 10_000;
 /// What the management thread is told.
 pub(crate) enum Message {
     Call(Box<dyn Call>),
+    /// Read the store now, and answer once it was followed to that revision.
+    FollowTo(u64, Answer<Position>),
+    /// Others may have changed the store.
+    Hint(Arc<Hint>),
     /// End, and say so when the store is closed.
     Close(Answer<()>),
+}
+
+/// What a store wakes when others have changed it. It does not keep the authority open.
+pub(crate) struct Hint {
+    queue: Weak<Sender<Message>>,
+    /// Whether a message is on its way: many changes need but one.
+    sent: AtomicBool,
+}
+
+impl Hint {
+    pub(crate) fn waker(queue: &Arc<Sender<Message>>) -> Waker {
+        Waker::from(Arc::new(Self { queue: Arc::downgrade(queue), sent: AtomicBool::new(false) }))
+    }
+}
+
+impl Wake for Hint {
+    fn wake(self: Arc<Self>) {
+        if let Some(queue) = self.queue.upgrade()
+            && !self.sent.swap(true, Ordering::AcqRel)
+        {
+            // Fails only when the thread is gone.
+            _ = queue.send(Message::Hint(self));
+        }
+    }
 }
 
 /// How often the management thread does what nobody asked for.
@@ -39,8 +72,6 @@ pub(crate) enum Message {
 pub(crate) struct Rhythm {
     /// Reading what others changed in the store.
     pub(crate) follow: Duration,
-    /// How long after the last reading that succeeded everything is denied, if ever.
-    pub(crate) stale_after: Option<Duration>,
     /// Writing last-used times.
     pub(crate) touch: Duration,
 }
@@ -55,6 +86,12 @@ pub(crate) struct Manager {
     /// Calls that have more to do, after those that came meanwhile.
     later: Vec<Box<dyn Call>>,
     unsettled: Option<Unsettled>,
+    /// Who waits for a revision.
+    waiting: Vec<(u64, Answer<Position>)>,
+    /// Whether to read the store before it is time.
+    hurry: bool,
+    /// Why everything is denied, as far as it was told.
+    denying: Option<Reason>,
     followed: Instant,
     touched: Instant,
 }
@@ -103,13 +140,28 @@ impl Manager {
         rhythm: Rhythm,
     ) -> Self {
         let (queue, later, now) = (VecDeque::new(), Vec::new(), Instant::now());
-        Self { shared, store, observer, rhythm, queue, later, unsettled: None, followed: now, touched: now }
+        Self {
+            shared,
+            store,
+            observer,
+            rhythm,
+            queue,
+            later,
+            unsettled: None,
+            waiting: Vec::new(),
+            hurry: false,
+            denying: Some(Reason::Unavailable),
+            followed: now,
+            touched: now,
+        }
     }
 
     /// Reads everything from the store, and opens the index.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         self.shared.index.set_time(self.shared.clock.now());
-        self.catch_up()
+        self.read()?;
+        self.denying = None;
+        Ok(())
     }
 
     /// Works until the authority is dropped or closed, then closes the store.
@@ -124,7 +176,7 @@ impl Manager {
             }
             self.queue.extend(self.later.drain(..));
             attempts = self.work(attempts);
-            if Instant::now() >= next_tick {
+            if self.hurry || Instant::now() >= next_tick {
                 self.tick(false);
                 next_tick = self.next_tick();
             }
@@ -147,9 +199,22 @@ impl Manager {
     /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
     fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
         while self.queue.len() < MAX_COMMIT {
-            let wait = if self.is_idle() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let wait = if self.is_idle() && !self.hurry {
+                until.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
+            };
             match receiver.recv_timeout(wait) {
                 Ok(Message::Call(call)) => self.queue.push_back(call),
+                Ok(Message::FollowTo(revision, answer)) => {
+                    self.waiting.push((revision, answer));
+                    self.hurry = true;
+                }
+                Ok(Message::Hint(hint)) => {
+                    // First: what changes from here on is worth another message.
+                    hint.sent.store(false, Ordering::Release);
+                    self.hurry = true;
+                }
                 Ok(Message::Close(answer)) => return Closing::Asked(answer),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return Closing::Dropped,
@@ -162,8 +227,9 @@ impl Manager {
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
         self.tell_failures();
-        if closing || self.followed.elapsed() >= self.rhythm.follow {
+        if closing || self.hurry || self.followed.elapsed() >= self.rhythm.follow {
             self.followed = Instant::now();
+            self.hurry = false;
             // A store that fails now is asked again next time.
             if self.settle().is_ok() && !closing {
                 _ = self.catch_up();
@@ -220,7 +286,7 @@ impl Manager {
             // Without a commit, nothing has said yet that the store still is where the index is.
             let caught_up = self.catch_up();
             if caught_up.is_ok() && shared.index.position() == expected {
-                self.finish(planned, &Ok(expected.revision));
+                self.finish(planned, &Ok(self.receipt(expected)));
                 return 0;
             }
             return self.plan_again(planned, caught_up, attempts);
@@ -236,7 +302,7 @@ impl Manager {
         match self.commit(expected, id, &records) {
             Committed::At(position) => {
                 self.publish(position, &records, events(&planned, now));
-                self.finish(planned, &Ok(position.revision));
+                self.finish(planned, &Ok(self.receipt(position)));
             }
             Committed::Conflict => {
                 let caught_up = self.catch_up();
@@ -269,13 +335,22 @@ impl Manager {
 
     /// Answers the calls of a commit. Those that have more to do come last again, so that others need not wait for all
     /// of it.
-    fn finish(&mut self, planned: Vec<Planned>, committed: &Result<u64, Error>) {
+    fn finish(&mut self, planned: Vec<Planned>, committed: &Result<Receipt, Error>) {
         for (call, part) in planned {
-            match part {
-                Ok(_) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
-                Err(error) => self.fail(call, error),
+            match (part, committed) {
+                (Ok(_), _) => self.later.extend(call.finish(&self.shared.index, committed.clone())),
+                (Err(refusal), Ok(_)) => self.fail(call, refusal),
+                // It may have been refused for what is not so any more; and no change of it is in doubt.
+                (Err(_), Err(Error::InDoubt(error))) => self.fail(call, Error::Store(Arc::clone(error))),
+                (Err(_), Err(error)) => self.fail(call, error.clone()),
             }
         }
+    }
+
+    /// What is in the store at that position is there since before now.
+    fn receipt(&self, position: Position) -> Receipt {
+        let everywhere = self.shared.staleness.everywhere(self.shared.clock.now());
+        Receipt { revision: position.revision, changed: 0, everywhere }
     }
 
     /// Refuses a call, and tells so.
@@ -330,17 +405,52 @@ impl Manager {
 
     /// If the index had to be closed, or was not in step for too long, reads what it lacks.
     fn reopen(&mut self) -> Result<(), Error> {
-        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { self.catch_up() }
+        if self.shared.index.check_current(&*self.shared.clock).is_ok() { Ok(()) } else { self.catch_up() }
+    }
+
+    /// Reads what others changed, tells how that goes, and answers those who waited for it.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        self.tell_denying(None);
+        let read = self.read();
+        self.tell_denying(read.as_ref().err());
+        if read.is_ok() {
+            let position = self.shared.index.position();
+            let reached = |(revision, answer): &mut (u64, Answer<Position>)| {
+                position.revision >= *revision || answer.is_abandoned()
+            };
+            for (_, answer) in self.waiting.extract_if(.., reached) {
+                answer.send(Ok(position));
+            }
+        }
+        read
     }
 
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
-    fn catch_up(&mut self) -> Result<(), Error> {
-        let index = &self.shared.index;
-        let began = self.shared.clock.now();
+    fn read(&mut self) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let result = self.read_pages(&shared.index);
+        match result {
+            Ok((at, uptime)) => {
+                // Where it was denied meanwhile, that is told first.
+                self.tell_denying(None);
+                shared.contact.made(at, uptime);
+                shared.index.open(shared.staleness.end(uptime));
+                Ok(())
+            }
+            Err(error) => {
+                shared.contact.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns when the last page was asked for: all that was in the store then is here.
+    fn read_pages(&mut self, index: &Index) -> Result<(Timestamp, Duration), Error> {
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
         let (mut anew, mut limit) = (0, PAGE);
-        loop {
+        let asked = loop {
+            let asked = (self.shared.clock.now(), self.shared.clock.uptime());
             match guarded(|| self.store.changes(since, limit)) {
                 Ok(page) if page.more && page.position.revision <= since.revision => {
                     return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
@@ -360,17 +470,23 @@ impl Manager {
                         used.clear();
                     }
                     if !page.more {
-                        break;
+                        break asked;
                     }
                 }
                 // Until everything is read anew, nothing is known: deny.
-                Err(ChangesError::Diverged | ChangesError::TooOld) if since != Position::ORIGIN && anew < ATTEMPTS => {
+                Err(error @ (ChangesError::Diverged | ChangesError::TooOld))
+                    if since != Position::ORIGIN && anew < ATTEMPTS =>
+                {
                     anew += 1;
+                    if matches!(error, ChangesError::Diverged) && index.is_open() {
+                        self.tell_diverged(index.position());
+                    }
                     // All pages but the first are too old where they end below the store's horizon.
                     if !index.is_open() {
                         limit = limit.saturating_mul(8);
                     }
                     index.close();
+                    self.tell_denying(None);
                     index.clear();
                     records.clear();
                     used.clear();
@@ -379,17 +495,34 @@ impl Manager {
                 Err(ChangesError::Failed(error)) => return Err(Error::Store(Arc::new(error))),
                 Err(error) => return Err(Error::Store(Arc::new(StoreError::new(error)))),
             }
-        }
+        };
         match index.marks().format {
-            Some(format) if format > Record::NEWEST_FORMAT => {
+            Some(format) if format > self.shared.newest_format => {
                 index.close();
                 Err(Error::NewerFormat(format))
             }
-            _ => {
-                index.open(self.rhythm.stale_after.map(|bound| began.saturating_add(bound)));
-                Ok(())
-            }
+            _ => Ok(asked),
         }
+    }
+
+    /// Tells that everything is denied from now on, or not any more.
+    fn tell_denying(&mut self, error: Option<&Error>) {
+        let shared = &self.shared;
+        let denying = shared.index.check_current(&*shared.clock).err();
+        if denying == self.denying {
+            return;
+        }
+        self.denying = denying;
+        let (what, revision) = match denying {
+            Some(reason) => (What::Denying { reason, error: error.map(cause) }, None),
+            None => (What::Serving, Some(shared.index.position().revision)),
+        };
+        self.tell(&Event { at: shared.clock.now(), actor: None, what, token: None, revision });
+    }
+
+    fn tell_diverged(&self, followed: Position) {
+        let what = What::Diverged(followed);
+        self.tell(&Event { at: self.shared.clock.now(), actor: None, what, token: None, revision: None });
     }
 
     fn tell_failures(&self) {
@@ -411,6 +544,14 @@ impl Manager {
 /// Where a store is after a commit. Not taken from its answer: were that wrong, changes of others would be left out.
 fn after(expected: Position, id: CommitId) -> Position {
     Position { revision: expected.revision.saturating_add(1), commit: id }
+}
+
+/// What the store said, where that is what failed.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Store(source) => source.to_string(),
+        error => error.to_string(),
+    }
 }
 
 /// Leaves out what was changed again while the pages were read.
@@ -471,7 +612,12 @@ mod tests {
     #[test]
     fn a_store_whose_format_becomes_newer_is_neither_believed_nor_changed() {
         let mut store = MemoryStore::new();
-        let authority = Authority::builder().follow(Duration::MAX).open(store.clone()).wait().unwrap();
+        let authority = Authority::builder()
+            .follow(Duration::MAX)
+            .availability_over_revocation()
+            .open(store.clone())
+            .wait()
+            .unwrap();
         let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
         let newer = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT + 1)));
         let newest = store.commit(authority.position(), CommitId::generate().unwrap(), &[newer]).unwrap();
@@ -483,5 +629,21 @@ mod tests {
         }
         assert_eq!(store.changes(newest, 1).unwrap().position, newest);
         assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
+    }
+
+    #[test]
+    fn an_older_format_is_raised_once_and_by_operators_only() {
+        let mut store = MemoryStore::new();
+        let older = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT - 1)));
+        store.commit(Position::ORIGIN, CommitId::generate().unwrap(), &[older]).unwrap();
+        let authority = Authority::open(store).wait().unwrap();
+        let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
+        // Writing to it does not raise it.
+        assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT - 1));
+        let operator = authority.authenticate(root.secret.expose()).unwrap();
+        for changed in [1, 0] {
+            assert_eq!(authority.raise_format(&operator).wait().unwrap().changed, changed);
+            assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT));
+        }
     }
 }

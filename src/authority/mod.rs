@@ -6,6 +6,7 @@ mod call;
 mod draft;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod health;
 mod manager;
 mod operations;
 pub(crate) mod pending;
@@ -25,14 +26,18 @@ use crate::authority::actor::Actor;
 use crate::authority::call::PlannedCall;
 use crate::authority::draft::{Draft, Stop};
 use crate::authority::error::{AuthenticateError, Error};
+use crate::authority::health::Health;
 use crate::authority::manager::Message;
 use crate::authority::operations::Finish;
 use crate::authority::pending::{Pending, pending};
 use crate::authority::principal::{Link, Principal};
-use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
+use crate::model::action::Action;
+use crate::model::decision::{Denial, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::resource::Resource;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
 use crate::store::{Position, TokenStore};
@@ -45,15 +50,16 @@ use crate::store::{Position, TokenStore};
 /// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
-/// made it; on the others within the [`Builder::follow`] interval, as long as the store answers (design rule 17), and
-/// with [`Builder::stale_after`] also when it does not.
+/// made it; on the others within about the [`Builder::follow`] interval as long as the store answers, and within
+/// [`Builder::stale_after`] whatever happens, since an authority that could not read the store for so long denies
+/// everything (design rule 17). The [`Receipt`] of a change says when that is.
 ///
 /// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
 /// not block. Principals still held are then denied everything.
 pub struct Authority {
     shared: Arc<Shared>,
     /// `None` only while being dropped.
-    queue: Option<Sender<Message>>,
+    queue: Option<Arc<Sender<Message>>>,
     /// Empty when the thread need not be waited for.
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -107,7 +113,7 @@ impl Authority {
     ///
     /// # Errors
     /// The actor may not, the token is revoked, or it changed since the caller read it.
-    pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Token> {
+    pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Updated> {
         let actor = actor.into();
         self.call("update", &actor.clone(), move |draft, _| operations::update(draft, &actor, id, &update))
     }
@@ -216,6 +222,28 @@ impl Authority {
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
     }
 
+    /// What [`Principal::authorize`] would answer a token now, without its secret and without a permit, for whoever may see
+    /// the token: why a request is denied, or that it would not be.
+    ///
+    /// # Errors
+    /// There is no such token, or the actor may not see it; or the store is being read anew.
+    pub fn explain(
+        &self,
+        actor: impl Into<Actor>,
+        id: TokenId,
+        actions: Action,
+        resource: &Resource,
+    ) -> Result<Result<(), Denial>, Error> {
+        let token = self.get(actor, id)?;
+        Ok(decide(&token.kind, &token.liveness, actions, resource, self.now()))
+    }
+
+    /// The time, by the authority's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
     /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit`, after the one that the
     /// last page ended with ([`Page::next`]).
     ///
@@ -280,6 +308,25 @@ impl Authority {
         self.shared.index.position()
     }
 
+    /// How this authority stands to its store: how far behind it may be, and whether it decides or denies.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let Shared { index, contact, staleness, clock, .. } = &*self.shared;
+        contact.health(index, *staleness, &**clock)
+    }
+
+    /// Reads what others changed in the store, at once, until it is at that revision or a later one: the one of a
+    /// [`Receipt`] from another authority, so that what it is for holds here, too. Wait with a deadline
+    /// ([`Pending::wait_for`]): a revision that the store never reaches is never answered.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the authority is closed meanwhile. While the store fails, it is read again and again.
+    pub fn follow_to(&self, revision: u64) -> Pending<Position> {
+        let (answer, pending) = pending();
+        self.send(Message::FollowTo(revision, answer));
+        pending
+    }
+
     /// Waits for the calls under way, writes the last-used times, and closes the store. Dropping does the same, but
     /// blocks.
     ///
@@ -287,10 +334,8 @@ impl Authority {
     /// [`Error::Closed`] when the management thread is gone already.
     pub fn close(mut self) -> Pending<()> {
         let (answer, closed) = pending();
-        if let Some(queue) = self.queue.take() {
-            // Fails only when the thread is gone; the answer is then dropped, which answers.
-            _ = queue.send(Message::Close(answer));
-        }
+        self.send(Message::Close(answer));
+        self.queue = None;
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         closed
     }
@@ -305,9 +350,9 @@ impl Authority {
         }
     }
 
-    /// That the index holds everything, and is in step. What was read before this has said so was not read from half of it.
+    /// That the index holds everything, and was in step not too long ago. What was read before this has said so was not read from half of it.
     fn check_open(&self) -> Result<(), Error> {
-        if self.shared.index.is_current(&*self.shared.clock) { Ok(()) } else { Err(Error::Unavailable) }
+        self.shared.index.check_current(&*self.shared.clock).map_err(Error::not_accepted)
     }
 
     /// Sends a call to the management thread.
@@ -319,11 +364,15 @@ impl Authority {
     ) -> Pending<T> {
         let (answer, pending) = pending();
         let call = PlannedCall::boxed(name, Some(actor), plan, answer);
+        self.send(Message::Call(call));
+        pending
+    }
+
+    fn send(&self, message: Message) {
         if let Some(queue) = &self.queue {
             // Fails only when the thread is gone; the answer is then dropped, which answers.
-            _ = queue.send(Message::Call(call));
+            _ = queue.send(message);
         }
-        pending
     }
 }
 

@@ -8,17 +8,17 @@ use crate::authority::actor::Actor;
 use crate::authority::draft::{Acting, Draft, Stop};
 use crate::authority::error::Error;
 use crate::authority::event::What;
-use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update};
+use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::index::Index;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
 use crate::secret::Secret;
-use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
+use crate::store::record::{Body, Mark, Stand, TokenRecord, Tombstone};
 
-/// What to answer after the commit at that revision.
-pub(crate) type Finish<T> = Box<dyn FnOnce(&Index, u64) -> Result<Next<T>, Error> + Send>;
+/// What to answer after the commit, given its receipt, which does not say yet how much the call changed.
+pub(crate) type Finish<T> = Box<dyn FnOnce(&Index, Receipt) -> Result<Next<T>, Error> + Send>;
 
 /// Whether a call is done.
 pub(crate) enum Next<T> {
@@ -32,8 +32,8 @@ type Plan<T> = Result<Finish<T>, Stop>;
 /// How many earlier digests of a token are remembered.
 const REMEMBERED: usize = 8;
 
-fn done<T>(answer: impl FnOnce(&Index, u64) -> Result<T, Error> + Send + 'static) -> Finish<T> {
-    Box::new(move |index, revision| answer(index, revision).map(Next::Done))
+fn done<T>(changed: usize, answer: impl FnOnce(&Index, Receipt) -> Result<T, Error> + Send + 'static) -> Finish<T> {
+    Box::new(move |index, receipt| answer(index, Receipt { changed, ..receipt }).map(Next::Done))
 }
 
 fn read_back(index: &Index, id: TokenId) -> Result<Token, Error> {
@@ -41,11 +41,15 @@ fn read_back(index: &Index, id: TokenId) -> Result<Token, Error> {
 }
 
 fn issued(id: TokenId, secret: Secret) -> Finish<Issued> {
-    done(move |index, _| Ok(Issued { token: read_back(index, id)?, secret }))
+    done(1, move |index, receipt| Ok(Issued { token: read_back(index, id)?, secret, receipt }))
 }
 
 fn receipt(changed: usize) -> Finish<Receipt> {
-    done(move |_, revision| Ok(Receipt { revision, changed }))
+    done(changed, |_, receipt| Ok(receipt))
+}
+
+fn done_or_again(changed: usize, more: bool) -> Finish<Receipt> {
+    Box::new(move |_, receipt| Ok(if more { Next::Again(changed) } else { Next::Done(Receipt { changed, ..receipt }) }))
 }
 
 /// The first Operator token, once (design rule 9).
@@ -100,7 +104,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
         kind,
         owner,
         description: Arc::clone(&new.description),
-        status: Status::Active,
+        status: new.status,
         creator,
         created_at: now,
         updated_at: now,
@@ -114,7 +118,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
 }
 
 /// Another description, status, end or kind (design rule 13).
-pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: &Update) -> Plan<Token> {
+pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: &Update) -> Plan<Updated> {
     let (acting, revision, before) = target(draft, actor, id)?;
     if let Some(expected) = update.revision.filter(|expected| *expected != revision) {
         return Err(Error::Stale { token: id, expected, found: revision }.into());
@@ -151,14 +155,15 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
         acting.outlasts(after.expires_at)?;
     }
 
-    if after != before {
+    let changed = after != before;
+    if changed {
         if is_first_operator(draft, &after.kind)? {
             draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
         }
         after.updated_at = draft.now;
         draft.put(Body::Token(Box::new(after)), Some(What::Updated));
     }
-    Ok(done(move |index, _| read_back(index, id)))
+    Ok(done(usize::from(changed), move |index, receipt| Ok(Updated { token: read_back(index, id)?, receipt })))
 }
 
 /// A new secret (design rule 15).
@@ -236,7 +241,7 @@ fn revoke_under(draft: &mut Draft<'_>, root: TokenId, so_far: usize) -> Finish<R
     for (_, token) in under.into_iter().take(fitting).filter_map(|id| index.record(id)) {
         changed += usize::from(put_revoked(draft, token));
     }
-    Box::new(move |_, revision| Ok(if more { Next::Again(changed) } else { Next::Done(Receipt { revision, changed }) }))
+    done_or_again(changed, more)
 }
 
 /// Revokes a token, unless it already is.
@@ -329,9 +334,7 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
         put_deleted(draft, token);
         changed += 1;
     }
-    Ok(Box::new(move |_, revision| {
-        Ok(if more { Next::Again(changed) } else { Next::Done(Receipt { revision, changed }) })
-    }))
+    Ok(done_or_again(changed, more))
 }
 
 /// Raises the format in which the store's records are written.
@@ -339,9 +342,9 @@ pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt
     if !draft.acting(actor)?.is_operator() {
         return Err(Error::OperatorsOnly("raising the store's format").into());
     }
-    let raised = draft.format()?.is_some_and(|format| format < Record::NEWEST_FORMAT);
+    let raised = draft.format()?.is_some_and(|format| format < draft.newest_format());
     if raised {
-        draft.put(Body::Mark(Mark::Format(Record::NEWEST_FORMAT)), None);
+        draft.put(Body::Mark(Mark::Format(draft.newest_format())), None);
     }
     Ok(receipt(usize::from(raised)))
 }

@@ -77,6 +77,11 @@ impl<T> Answer<T> {
     pub(crate) fn send(self, answer: Result<T, Error>) {
         self.shared.answer(answer);
     }
+
+    /// Whether nobody waits for it any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        Arc::strong_count(&self.shared) == 1
+    }
 }
 
 impl<T> Drop for Answer<T> {

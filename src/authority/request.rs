@@ -8,7 +8,7 @@ use crate::model::id::{OrgId, ResourceId, UserId};
 use crate::model::kind::{KindError, TokenKind};
 use crate::model::permission_set::PermissionSet;
 use crate::model::time::Timestamp;
-use crate::model::token::Token;
+use crate::model::token::{Status, Token};
 use crate::secret::Secret;
 
 /// When a token is to expire.
@@ -47,6 +47,7 @@ pub struct NewToken {
     buckets: Vec<(ResourceId, Action)>,
     pub(crate) owner: Option<UserId>,
     pub(crate) description: Arc<str>,
+    pub(crate) status: Status,
     pub(crate) expiry: Expiry,
     pub(crate) secret: Option<Secret>,
 }
@@ -72,6 +73,7 @@ impl NewToken {
             buckets: Vec::new(),
             owner: None,
             description: Arc::default(),
+            status: Status::Active,
             expiry: Expiry::Never,
             secret: None,
         }
@@ -128,6 +130,12 @@ impl NewToken {
     /// What people should know about it: at most 1,024 bytes, no control characters.
     pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
         self.description = description.into();
+        self
+    }
+
+    /// Refused until it is activated.
+    pub fn inactive(mut self) -> Self {
+        self.status = Status::Inactive;
         self
     }
 
@@ -263,13 +271,45 @@ pub struct Issued {
     pub token: Token,
     /// Its secret.
     pub secret: Secret,
+    /// When it is accepted where.
+    pub receipt: Receipt,
 }
 
-/// What a change did.
+/// A token after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Updated {
+    /// The token.
+    pub token: Token,
+    /// Since when the change holds where.
+    pub receipt: Receipt,
+}
+
+/// What a change did, and since when it holds: here since the call returned, elsewhere as
+/// [`everywhere`](Self::everywhere) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     /// The revision at which it took effect, or at which it was found to be in effect already.
+    /// [`Authority::follow_to`](crate::Authority::follow_to) waits for it on another authority.
     pub revision: u64,
     /// How many records it changed; 0 when it was in effect already.
     pub changed: usize,
+    /// When it holds on every authority of the store (design rule 17).
+    pub everywhere: Everywhere,
+}
+
+/// When a change holds on every authority of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Everywhere {
+    /// Since the call returned: nobody else has the store.
+    Now,
+    /// From that time on every authority has applied it, or denies everything: the time of the commit and the bound
+    /// ([`Builder::stale_after`](crate::Builder::stale_after)), with a thousandth for clocks that run unevenly.
+    ///
+    /// By the clock of the authority that committed, as it ran then: whoever compares it with another clock adds what the
+    /// two may differ by. It counts on all authorities having the same bound, and on the store keeping what it
+    /// acknowledged: a store that is restored from an earlier backup takes the change back.
+    By(Timestamp),
+    /// At no time that can be told: the host chose
+    /// [`availability_over_revocation`](crate::Builder::availability_over_revocation).
+    Unbounded,
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
 
 use crate::authority::error::AuthenticateError;
+use crate::authority::health::{Contact, Staleness};
 use crate::index::{Handle, Index};
 use crate::model::decision::Reason;
 use crate::model::time::Clock;
@@ -16,6 +17,10 @@ pub(crate) struct Shared {
     pub(crate) keyring: Keyring,
     pub(crate) format: Format,
     pub(crate) failures: Failures,
+    pub(crate) contact: Contact,
+    pub(crate) staleness: Staleness,
+    /// The newest format of records that is understood.
+    pub(crate) newest_format: u8,
 }
 
 impl Shared {

@@ -13,6 +13,7 @@ mod write;
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -41,9 +42,11 @@ pub(crate) struct Index {
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
     seconds: AtomicU32,
-    /// Until when the index may be asked, in microseconds; [`FOR_GOOD`] where there is no end, [`CLOSED`] while it is
-    /// read anew and after its authority closed.
+    /// Until when the index may be asked, in nanoseconds of [`Clock::uptime`]; [`FOR_GOOD`] where there is no end,
+    /// [`CLOSED`] while it is read anew and after its authority closed.
     open_until: AtomicU64,
+    /// Decisions see at least what was in the store at this revision.
+    revision: AtomicU64,
     /// Everything else. Only the management plane locks it.
     catalog: RwLock<Catalog>,
 }
@@ -135,6 +138,16 @@ impl Handle {
     }
 }
 
+/// What fits into 64 bits lasts five centuries.
+#[inline]
+fn nanoseconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(duration.subsec_nanos()))
+        .min(FOR_GOOD - 1)
+}
+
 /// Whether a slot's token may be asked about through a handle, and what the slot says.
 type Found<T> = Result<T, Reason>;
 
@@ -149,6 +162,7 @@ impl Index {
             used: Segments::new(),
             seconds: AtomicU32::new(0),
             open_until: AtomicU64::new(CLOSED),
+            revision: AtomicU64::new(0),
             catalog: RwLock::default(),
         }
     }
@@ -160,21 +174,27 @@ impl Index {
 
     /// Whether the index may be asked: it is open, and was in step with the store not too long ago.
     #[inline]
-    pub(crate) fn is_current(&self, clock: &dyn Clock) -> bool {
+    pub(crate) fn check_current(&self, clock: &dyn Clock) -> Found<()> {
         let until = self.open_until.load(Ordering::Acquire);
-        until == FOR_GOOD || Self::is_before(until, clock)
+        if until == FOR_GOOD { Ok(()) } else { Self::check_before(until, clock) }
     }
 
     /// Apart, so that the usual case stays short.
     #[inline(never)]
-    fn is_before(until: u64, clock: &dyn Clock) -> bool {
-        until != CLOSED && clock.now().as_micros() < until
+    fn check_before(until: u64, clock: &dyn Clock) -> Found<()> {
+        if until == CLOSED {
+            Err(Reason::Unavailable)
+        } else if nanoseconds(clock.uptime()) < until {
+            Ok(())
+        } else {
+            Err(Reason::Stale)
+        }
     }
 
-    /// The index may be asked until that time, or without end.
-    pub(crate) fn open(&self, until: Option<Timestamp>) {
-        // Nothing is before the first microsecond.
-        self.open_until.store(until.map_or(FOR_GOOD, |until| until.as_micros().max(1)), Ordering::Release);
+    /// The index may be asked until that [`Clock::uptime`], or without end.
+    pub(crate) fn open(&self, until: Option<Duration>) {
+        // Nothing is before the first nanosecond.
+        self.open_until.store(until.map_or(FOR_GOOD, |until| nanoseconds(until).max(1)), Ordering::Release);
     }
 
     pub(crate) fn close(&self) {
@@ -189,9 +209,7 @@ impl Index {
     /// The token whose secret has this digest, if it is accepted now.
     #[inline]
     pub(crate) fn authenticate(&self, digest: &Digest, key: u8, clock: &dyn Clock) -> Found<Handle> {
-        if !self.is_current(clock) {
-            return Err(Reason::Unavailable);
-        }
+        self.check_current(clock)?;
         let digest = words(digest);
         let found = self.lookup.find(&digest, |place| {
             let slot = self.slots.get(place)?;
@@ -225,7 +243,7 @@ impl Index {
         self.with_live(handle, clock, |_, _| ())
     }
 
-    /// The decision: whether the handle's token may do this now.
+    /// The decision: whether the handle's token may do this now, and the revision that this was decided at.
     #[inline]
     pub(crate) fn authorize(
         &self,
@@ -233,10 +251,12 @@ impl Index {
         actions: Action,
         resource: &Resource,
         clock: &dyn Clock,
-    ) -> Result<(), Denial> {
+    ) -> Result<u64, Denial> {
+        // Before anything else: what is read later is no older.
+        let revision = self.revision.load(Ordering::Acquire);
         match self.with_live(handle, clock, |facts, organization| self.granted(facts, organization, resource)) {
-            Ok(granted) => judge(actions, granted, resource),
-            Err(reason) => Err(Denial { reason, actions, resource: *resource }),
+            Ok(granted) => judge(actions, granted, resource, Some(revision)).map(|()| revision),
+            Err(reason) => Err(Denial { reason, actions, resource: *resource, revision: Some(revision) }),
         }
     }
 
@@ -248,9 +268,7 @@ impl Index {
         clock: &dyn Clock,
         read: impl Fn(&Facts, Option<&Subject>) -> R,
     ) -> Found<R> {
-        if !self.is_current(clock) {
-            return Err(Reason::Unavailable);
-        }
+        self.check_current(clock)?;
         let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;
         slot.facts(|facts| {
             if !facts.state.contains(State::TOKEN) {
@@ -320,10 +338,10 @@ impl Index {
         }
     }
 
-    /// Remembers that a token was used about now.
+    /// Remembers that a token was used about now. The later time stays when the clock was set back.
     fn mark_used(&self, place: u32) {
         let Some(slot) = self.slots.get(place) else { return };
-        slot.used.store(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.used.fetch_max(self.seconds.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Some(bits) = self.used.get(place / 64) {
             let bit = 1 << (place % 64);
             if bits.load(Ordering::Relaxed) & bit == 0 {

@@ -1,7 +1,7 @@
 //! How records become what readers see. Only the management thread comes here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
 use crate::index::slot::{Facts, Slot, State, store};
@@ -58,6 +58,7 @@ impl Index {
             }
         }
         catalog.position = position;
+        self.revision.store(position.revision, Release);
     }
 
     /// Remembers when tokens were last used, as the store knew it.

@@ -37,8 +37,10 @@ pub enum Reason {
     Malformed,
     /// The token does not have the permission.
     NotPermitted,
-    /// The authority cannot tell: it was closed, is reading its store anew, or could not read it for too long
+    /// The authority could not read its store for too long, so that a revocation elsewhere may have passed it by
     /// ([`Builder::stale_after`](crate::Builder::stale_after)).
+    Stale,
+    /// The authority cannot tell: it was closed, or is reading its store anew.
     Unavailable,
 }
 
@@ -59,8 +61,15 @@ impl Reason {
             Self::Unknown => "unknown",
             Self::Malformed => "malformed",
             Self::NotPermitted => "notPermitted",
+            Self::Stale => "stale",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// Whether the authority cannot tell for now, which says nothing about the token.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::Stale | Self::Unavailable)
     }
 }
 
@@ -85,6 +94,7 @@ impl fmt::Display for Reason {
             Self::Unknown => "no token has this secret",
             Self::Malformed => "the secret is malformed",
             Self::NotPermitted => "the token does not have the permission",
+            Self::Stale => "the authority could not read its store for too long",
             Self::Unavailable => "the authority is closed or reading its store anew",
         })
     }
@@ -99,6 +109,7 @@ pub struct Denial {
     /// What is missing, or, when the token itself is refused, what was asked for.
     pub(crate) actions: Action,
     pub(crate) resource: Resource,
+    pub(crate) revision: Option<u64>,
 }
 
 impl Denial {
@@ -112,6 +123,13 @@ impl Denial {
     #[must_use]
     pub const fn resource(&self) -> Resource {
         self.resource
+    }
+
+    /// The store's revision that the decision was made at: it took into account at least what was in the store then. `None`
+    /// from the pure [`decide`].
+    #[must_use]
+    pub const fn revision(&self) -> Option<u64> {
+        self.revision
     }
 
     /// The smallest permissions that would have allowed the request: those on this one resource that the token lacks.
@@ -186,7 +204,12 @@ impl Liveness {
 
 /// The decision on a request, given what of it is granted.
 #[inline]
-pub(crate) fn judge(actions: Action, granted: Action, resource: &Resource) -> Result<(), Denial> {
+pub(crate) fn judge(
+    actions: Action,
+    granted: Action,
+    resource: &Resource,
+    revision: Option<u64>,
+) -> Result<(), Denial> {
     let reason = if actions.is_empty() {
         Reason::NoAction
     } else if granted.contains(actions) && Action::all().contains(actions) {
@@ -196,7 +219,7 @@ pub(crate) fn judge(actions: Action, granted: Action, resource: &Resource) -> Re
     } else {
         Reason::UnknownAction
     };
-    Err(Denial { reason, actions: actions - granted, resource: *resource })
+    Err(Denial { reason, actions: actions - granted, resource: *resource, revision })
 }
 
 /// The pure decision: may a token of this kind, in this state, at this time, do this to that resource?
@@ -234,8 +257,8 @@ pub fn decide(
     resource: &Resource,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource })?;
-    judge(actions, kind.permissions().granted_of(actions, resource), resource)
+    liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource, revision: None })?;
+    judge(actions, kind.permissions().granted_of(actions, resource), resource, None)
 }
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.
@@ -259,11 +282,12 @@ pub fn decide(
 pub struct Permit<A: AsAction> {
     action: A,
     resource: Resource,
+    revision: u64,
 }
 
 impl<A: AsAction> Permit<A> {
-    pub(crate) const fn new(action: A, resource: Resource) -> Self {
-        Self { action, resource }
+    pub(crate) const fn new(action: A, resource: Resource, revision: u64) -> Self {
+        Self { action, resource, revision }
     }
 
     /// What was allowed.
@@ -276,5 +300,11 @@ impl<A: AsAction> Permit<A> {
     #[must_use]
     pub const fn resource(&self) -> &Resource {
         &self.resource
+    }
+
+    /// The store's revision that the decision was made at: it took into account at least what was in the store then.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 }

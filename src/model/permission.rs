@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::action::Action;
@@ -206,7 +208,7 @@ pub enum PermissionError {
     Instance(#[from] InstanceInOrganization),
 }
 
-fn parse_action(action: &str) -> Result<Action, PermissionError> {
+pub(crate) fn parse_action(action: &str) -> Result<Action, PermissionError> {
     match action {
         "read" => Ok(Action::READ),
         "write" => Ok(Action::WRITE),
@@ -214,7 +216,7 @@ fn parse_action(action: &str) -> Result<Action, PermissionError> {
     }
 }
 
-fn parse_kind(kind: &str) -> Result<Option<ResourceType>, PermissionError> {
+pub(crate) fn parse_kind(kind: &str) -> Result<Option<ResourceType>, PermissionError> {
     if kind == "*" { Ok(None) } else { Ok(Some(kind.parse()?)) }
 }
 
@@ -246,7 +248,7 @@ struct WirePermission<'a> {
     #[serde(borrow)]
     action: Cow<'a, str>,
     #[serde(borrow)]
-    resource: WirePattern<'a>,
+    resource: Object<WirePattern<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -260,15 +262,40 @@ struct WirePattern<'a> {
     id: Option<ResourceId>,
 }
 
+/// What is read from an object only: what serde derives would take a list of the fields' values, too.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
 impl Serialize for Permission {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         WirePermission {
             action: self.action.wire_name().unwrap_or_default().into(),
-            resource: WirePattern {
+            resource: Object(WirePattern {
                 kind: self.pattern.kind.as_ref().map_or("*", ResourceType::as_str).into(),
                 organization: self.pattern.organization,
                 id: self.pattern.id,
-            },
+            }),
         }
         .serialize(serializer)
     }
@@ -276,7 +303,7 @@ impl Serialize for Permission {
 
 impl<'de> Deserialize<'de> for Permission {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let WirePermission { action, resource } = WirePermission::deserialize(deserializer)?;
+        let Object(WirePermission { action, resource: Object(resource) }) = Object::deserialize(deserializer)?;
         let permission = || -> Result<Self, PermissionError> {
             let action = parse_action(&action)?;
             let pattern = Pattern::new(parse_kind(&resource.kind)?, resource.organization, resource.id)?;

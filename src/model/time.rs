@@ -101,6 +101,29 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The current time. Called on the request path for tokens that expire: it must not block.
     fn now(&self) -> Timestamp;
+
+    /// How long it is since some fixed moment: what [`Builder::stale_after`](crate::Builder::stale_after) counts by. It
+    /// never steps, and it goes on while the machine is suspended. Called on the request path where the store is shared:
+    /// it must not block.
+    ///
+    /// Provided: `CLOCK_BOOTTIME` on Linux and Android. Elsewhere [`Instant`](std::time::Instant), which on some
+    /// systems stands still while the machine is suspended. Neither sees that a virtual machine was stopped from outside,
+    /// if that does not tell it.
+    fn uptime(&self) -> Duration {
+        system_uptime()
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn system_uptime() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).unwrap_or(Duration::MAX)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn system_uptime() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 impl<F: Fn() -> Timestamp + Send + Sync + 'static> Clock for F {

@@ -229,6 +229,19 @@ mod tests {
         }
     }
 
+    /// The place of what is no letter is 128, which is also "42" in digits: two bodies whose sums are 128 and 128 + 62 * 128.
+    #[test]
+    fn a_checksum_has_no_other_spelling() {
+        let format = Format::default();
+        for (body, checksum, other) in [
+            (b"pcs_000000000000000000000000000000000000000LMoeH", b"42000", b"-0000"),
+            (b"pcs_000000000000000000000000000000000000001jLLaU", b"46200", b"--000"),
+        ] {
+            assert_eq!(format.read(&[&body[..], checksum].concat()), Presented::Ours(b'0'));
+            assert_eq!(format.read(&[&body[..], other].concat()), Presented::Malformed);
+        }
+    }
+
     #[test]
     fn cut_off_and_overlong_secrets_are_malformed() {
         let format = Format::default();

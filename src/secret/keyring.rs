@@ -45,12 +45,6 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl Zeroize for Digest {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
-}
-
 /// What authenticates: a digest and the id of the pepper that it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Credential {
@@ -232,5 +226,22 @@ mod tests {
         }
         let short = Pepper::new('a', &[1; 31]).unwrap_err();
         assert_eq!(short.to_string(), "a pepper's key has at least 32 bytes, this one has 31");
+    }
+
+    #[test]
+    fn digests_are_equal_only_where_every_byte_is() {
+        let digest = Digest::from_bytes([7; 32]);
+        assert_eq!(digest, Digest::from_bytes([7; 32]));
+        for at in 0..32 {
+            let mut other = [7; 32];
+            other[at] = 6;
+            assert_ne!(digest, Digest::from_bytes(other), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn rule_20_neither_a_digest_nor_a_peppers_key_is_printed() {
+        assert_eq!(format!("{:?}", Digest::from_bytes([7; 32])), "Digest(..)");
+        assert_eq!(format!("{:?}", Pepper::new('a', &[7; 32]).unwrap()), "Pepper(a, ..)");
     }
 }

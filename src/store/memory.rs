@@ -115,6 +115,11 @@ impl TokenStore for MemoryStore {
         Ok(page)
     }
 
+    /// Handles are made by cloning, and nobody else can clone this one.
+    fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, time) in used {

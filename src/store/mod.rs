@@ -2,18 +2,23 @@
 
 mod codec;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub(crate) mod record;
 #[cfg(feature = "redb")]
 mod redb;
 
 use std::error::Error;
 use std::fmt;
+use std::task::Waker;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use codec::DecodeError;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresError, PostgresStore};
 pub use record::{Record, RecordKey, RecordKind};
 #[cfg(feature = "redb")]
 pub use redb::{RedbError, RedbStore};
@@ -203,6 +208,20 @@ pub trait TokenStore: Send {
     /// # Errors
     /// The store failed. The times are offered again later.
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// Whether another authority may commit to the store while this one has it. Asked once, when an authority opens it.
+    ///
+    /// Provided: yes, which is always safe. A store that is sure that nobody else can, as one that holds a lock on its
+    /// file, says no: its authority then misses nothing however long the store fails, and its receipts hold at once.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// Takes what to wake when another authority has committed, so that this one looks sooner than its next turn. Called
+    /// once, when an authority opens the store.
+    ///
+    /// Provided: does nothing, and nothing depends on it. A wake too many costs a reading; one too few costs only time.
+    fn wake_on_change(&mut self, _waker: Waker) {}
 }
 
 /// The most records in one commit.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use crate::model::id::TokenId;
 use crate::model::time::Timestamp;
@@ -183,6 +184,14 @@ impl<S: TokenStore> TokenStore for FaultyStore<S> {
             None => self.store.changes(since, limit),
             Some(_) => Err(ChangesError::Failed(error())),
         }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
+    fn wake_on_change(&mut self, waker: Waker) {
+        self.store.wake_on_change(waker);
     }
 
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use portcullis::testing::{Call, Fault};
 use portcullis::{Authority, Error};
 
 use crate::world::calls::{CASES, Case, set_up};
-use crate::world::{NEVER, SOON, View, World, eventually, host};
+use crate::world::{NEVER, SOON, View, World, eventually, following, host};
 
 /// Runs `check` for each call and each of its commits, all at once: most of the time they wait.
 fn for_each_commit(follow: Duration, check: impl Fn(&Run<'_>) + Sync) {
@@ -80,7 +80,7 @@ impl Run<'_> {
     /// That the error is this, told beside what earlier commits changed.
     fn failed(&self, answer: Result<Option<String>, Error>, text: &str) {
         let error = answer.unwrap_err();
-        assert!(error.is_temporary());
+        assert!(error.is_temporary() && !error.is_refusal());
         match error {
             Error::Unfinished { changed, source } => {
                 assert!(self.n > 1 && changed > 900, "{changed}");
@@ -218,7 +218,7 @@ fn setup_happens_once_however_its_commit_fails() {
         assert_eq!(answer.is_ok(), happens && times == 1, "{fault:?}, {times} times");
         let again = authority.setup(owner()).wait();
         assert_eq!(matches!(again, Err(Error::AlreadySetUp)), happens, "{fault:?}, {times} times: {again:?}");
-        let other = Authority::builder().follow(NEVER).open(store).wait().unwrap();
+        let other = following(NEVER).open(store).wait().unwrap();
         assert!(matches!(other.setup(owner()).wait(), Err(Error::AlreadySetUp)));
         for authority in [&authority, &other] {
             assert_eq!(authority.list(host(), &portcullis::Filter::default(), None, 10).unwrap().tokens.len(), 1);

@@ -8,7 +8,7 @@ use portcullis::{
     Record, Standing, Status, StoreError, Timestamp, TokenId, TokenStore, Update, UserId, What,
 };
 
-use crate::world::{NEVER, World, eventually, host, now};
+use crate::world::{NEVER, World, eventually, following, host, now};
 
 /// As often as a commit is tried before its callers are told that it is in doubt.
 const TRIES: u64 = 4;
@@ -89,7 +89,7 @@ fn a_commit_in_doubt_is_told_once_when_it_is_settled() {
     let observed = Arc::clone(&told);
     let (store, faults) = FaultyStore::new(MemoryStore::new());
     let observer = move |event: &Event| observed.lock().unwrap().push((event.what.clone(), event.revision));
-    let authority = Authority::builder().follow(NEVER).observer(observer).open(store).wait().unwrap();
+    let authority = following(NEVER).observer(observer).open(store).wait().unwrap();
     let owner = UserId::generate().unwrap();
     // The first attempt to settle it fails, too.
     (1..=TRIES + 1).for_each(|n| faults.nth(Call::Commit, n, Fault::DoubtAfter));
@@ -211,7 +211,7 @@ impl portcullis::Clock for Fragile {
 fn when_the_management_thread_dies_everything_is_denied_and_every_call_answered() {
     let breaks = Arc::new(Mutex::new(false));
     let clock = Fragile(ManualClock::new(now()), Arc::clone(&breaks));
-    let authority = Authority::builder().clock(clock).follow(NEVER).open(MemoryStore::new()).wait().unwrap();
+    let authority = following(NEVER).clock(clock).open(MemoryStore::new()).wait().unwrap();
     let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
     let held = authority.authenticate(root.secret.expose()).unwrap();
     *breaks.lock().unwrap() = true;

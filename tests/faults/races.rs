@@ -9,7 +9,7 @@ use portcullis::{
 };
 
 use crate::world::stores::{Others, Shared};
-use crate::world::{NEVER, World, eventually, head, host};
+use crate::world::{NEVER, World, eventually, following, head, host};
 
 /// A world, and another authority that acts whenever the store is about to be called.
 fn with_other() -> (World, Others, Arc<Authority>) {
@@ -106,7 +106,7 @@ fn of_two_updates_none_is_lost() {
     let (world, others, other) = with_other();
     let id = world.sensor.id;
     others.once(move || _ = other.update(host(), id, Update::new().deactivate()).wait().unwrap());
-    let token = world.authority.update(host(), id, Update::new().description("both")).wait().unwrap();
+    let token = world.authority.update(host(), id, Update::new().description("both")).wait().unwrap().token;
     assert_eq!((token.status(), token.description()), (Status::Inactive, "both"));
     assert_eq!(world.look(), world.reopened());
 }
@@ -153,7 +153,7 @@ fn of_two_setups_one_wins() {
     let others = Others::default();
     let store = portcullis::MemoryStore::new();
     let setup = |authority: &Authority| authority.setup(UserId::generate().unwrap()).wait();
-    let open = |others: Others| Authority::builder().follow(NEVER).open(Shared(store.clone(), others)).wait().unwrap();
+    let open = |others: Others| following(NEVER).open(Shared(store.clone(), others)).wait().unwrap();
     let (first, second) = (open(others.clone()), open(Others::default()));
     others.once(move || _ = setup(&second).unwrap());
     let answer = setup(&first);

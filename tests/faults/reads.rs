@@ -9,7 +9,7 @@ use portcullis::{
 };
 
 use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
-use crate::world::{NEVER, SOON, Token, World, eventually, head, host};
+use crate::world::{NEVER, SOON, Token, World, eventually, following, head, host};
 
 /// The faults of a [`FaultyStore`] that fail a call without its happening, or after it.
 const FAULTS: [Fault; 4] = [Fault::Refuse, Fault::DoubtBefore, Fault::DoubtAfter, Fault::Panic];
@@ -18,7 +18,7 @@ const FAULTS: [Fault; 4] = [Fault::Refuse, Fault::DoubtBefore, Fault::DoubtAfter
 fn an_opening_that_fails_at_any_page_is_an_error() {
     let world = World::new(NEVER);
     let (store, faults) = FaultyStore::new(world.store.clone());
-    let opened = Authority::builder().clock(world.clock.clone()).follow(NEVER).open(paged(store, 1)).wait().unwrap();
+    let opened = following(NEVER).clock(world.clock.clone()).open(paged(store, 1)).wait().unwrap();
     assert_eq!(world.see(&opened), world.look());
     let pages = faults.calls(Call::Changes);
     assert!(pages > 3);
@@ -172,7 +172,7 @@ fn when_another_history_is_found_everything_is_denied_until_it_is_read_anew() {
     let store = Restorable::default();
     let handle = store.clone();
     let (faulty, faults) = FaultyStore::new(store);
-    let authority = Authority::builder().follow(NEVER).open(paged(faulty, 1)).wait().unwrap();
+    let authority = following(NEVER).open(paged(faulty, 1)).wait().unwrap();
     let owner = UserId::generate().unwrap();
     let root = Token::new(&authority.setup(owner).wait().unwrap());
     let organization = portcullis::OrgId::generate().unwrap();
@@ -186,7 +186,7 @@ fn when_another_history_is_found_everything_is_denied_until_it_is_read_anew() {
 
     // The backup has root and the one that was revoked since; then another authority makes one in it.
     handle.restore(2);
-    let other = Authority::builder().follow(NEVER).open(handle.clone()).wait().unwrap();
+    let other = following(NEVER).open(handle.clone()).wait().unwrap();
     let later = create(&other);
     let call = || authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended);
     // `Diverged`, the first page, and the second, which fails.
@@ -220,12 +220,36 @@ fn when_another_history_is_found_everything_is_denied_until_it_is_read_anew() {
 }
 
 #[test]
+fn that_another_history_is_found_is_told_and_when_it_is_served() {
+    let store = Restorable::default();
+    let handle = store.clone();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let observer = move |event: &portcullis::Event| log.lock().unwrap().push(event.to_string());
+    let authority = following(SOON).observer(observer).open(store).wait().unwrap();
+    let suspend = || authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+    suspend();
+    suspend();
+    let followed = authority.position();
+    handle.restore(1);
+    eventually("told", || told.lock().unwrap().len() == 5);
+    assert_eq!(
+        told.lock().unwrap()[2..],
+        [
+            format!("the store has another history than the one followed to {followed}"),
+            "denying everything: the authority is closed or reading its store anew".to_owned(),
+            "serving again at revision 1".to_owned(),
+        ]
+    );
+}
+
+#[test]
 fn a_store_that_has_forgotten_deletions_can_be_opened_page_by_page() {
     let world = World::new(NEVER);
     world.authority.delete(host(), world.sensor.id).wait().unwrap();
     world.authority.purge(host(), Timestamp::MAX).wait().unwrap();
     let store = paged(world.store.clone(), 1);
-    let opened = Authority::builder().clock(world.clock.clone()).follow(NEVER).open(store).wait().unwrap();
+    let opened = following(NEVER).clock(world.clock.clone()).open(store).wait().unwrap();
     assert_eq!(world.see(&opened), world.look());
 }
 
@@ -239,9 +263,9 @@ fn a_store_that_can_never_be_read_to_its_end_keeps_nobody_waiting() {
             _ => store.changes(since, 1),
         };
         let lossy = Reads(store.clone(), read);
-        let authority = Authority::builder().follow(NEVER).open(lossy).wait().unwrap();
+        let authority = following(NEVER).open(lossy).wait().unwrap();
         let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
-        let other = Authority::builder().follow(NEVER).open(store).wait().unwrap();
+        let other = following(NEVER).open(store).wait().unwrap();
         for _ in 0..2 {
             let suspended = other.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended);
             suspended.wait().unwrap();
@@ -266,7 +290,7 @@ fn last_used_times_that_the_store_does_not_take_are_offered_again() {
     for fault in FAULTS {
         let store = MemoryStore::new();
         let (faulty, faults) = FaultyStore::new(store.clone());
-        let authority = Authority::builder().follow(SOON).write_last_used(SOON).open(faulty).wait().unwrap();
+        let authority = following(SOON).write_last_used(SOON).open(faulty).wait().unwrap();
         let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
         faults.always(Call::Touch, fault);
         let position = authority.position();
@@ -277,7 +301,7 @@ fn last_used_times_that_the_store_does_not_take_are_offered_again() {
         assert!(authority.authenticate(root.secret.expose()).is_ok());
         faults.heal();
         let known = |authority: &Authority| authority.get(host(), root.token.id()).unwrap().last_used_at();
-        let kept = || known(&Authority::builder().follow(NEVER).open(store.clone()).wait().unwrap());
+        let kept = || known(&following(NEVER).open(store.clone()).wait().unwrap());
         eventually("kept", || kept().is_some());
         let last = known(&authority);
         authority.close().wait().unwrap();

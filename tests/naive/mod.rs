@@ -3,13 +3,15 @@
 //! It shares only public types with the library, and none of its functions that match, cover or merge.
 #![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
 
+use std::collections::BTreeSet;
+
 use portcullis::{
     Action, Liveness, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
     Timestamp, TokenKind,
 };
 
 /// A token's kind, as the rules describe it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     Operator,
     AllAccess(OrgId),
@@ -44,7 +46,7 @@ impl Kind {
 }
 
 /// Whether the bit of `action` is among those of `actions`.
-fn has(actions: Action, action: Action) -> bool {
+pub fn has(actions: Action, action: Action) -> bool {
     actions.bits() & action.bits() != 0
 }
 
@@ -82,6 +84,31 @@ pub fn allows(permissions: &[Permission], actions: Action, resource: &Resource) 
     matches!(actions.bits(), 1..=3)
         && (!asked(Action::READ) || granted(Action::READ))
         && (!asked(Action::WRITE) || granted(Action::WRITE))
+}
+
+/// Whether `general` matches whatever `special` does: it matches the request that sets just the same fields, of a type
+/// that nobody named where `special` takes any.
+fn covers_pattern(general: &Pattern, special: &Pattern) -> bool {
+    fn field<T: PartialEq + Copy>(general: Option<T>, special: Option<T>) -> bool {
+        general.is_none() || general == special
+    }
+    field(general.kind(), special.kind()) && field(general.org(), special.org()) && field(general.id(), special.id())
+}
+
+/// Whether every permission of `fewer` is covered by one of `more`.
+pub fn covers(more: &[Permission], fewer: &[Permission]) -> bool {
+    fewer.iter().all(|special| {
+        more.iter().any(|general| {
+            general.action() == special.action() && covers_pattern(&general.pattern(), &special.pattern())
+        })
+    })
+}
+
+/// The permissions that no other of the list covers.
+pub fn minimal(permissions: &[Permission]) -> BTreeSet<Permission> {
+    let distinct: BTreeSet<_> = permissions.iter().copied().collect();
+    let needed = |each: &&Permission| distinct.iter().all(|other| other == *each || !covers(&[*other], &[**each]));
+    distinct.iter().filter(needed).copied().collect()
 }
 
 /// The answers that the rules allow. Where several things are wrong with a token, any of them may be told.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, Changes, ChangesError, CommitError, CommitId, KindError, Liveness, MemoryStore, NewToken,
-    Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason, Record, Resource, ResourceType,
-    Standing, Status, StoreError, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
+    Action, Authority, Changes, ChangesError, CommitError, CommitId, Denial, KindError, Liveness, MemoryStore,
+    NewToken, Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason, Record, Resource,
+    ResourceType, Standing, Status, StoreError, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide,
+    resource_type,
 };
 
 use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
@@ -313,13 +314,16 @@ fn rule_06_the_authority_decides_as_the_pure_decision_does() {
     let world = World::new();
     let liveness =
         Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
+    // All but the revision, which only an authority has.
+    let told = |denial: Denial| (denial.reason(), denial.resource(), denial.missing().collect::<Vec<_>>());
     for kind in kinds() {
         let principal = world.principal(NewToken::of_kind(kind.clone()));
         assert_eq!(principal.token().unwrap().kind(), &kind);
         for resource in resources() {
             for action in (0..8).map(Action::from_bits_retain) {
-                let answer = principal.authorize(action, resource).map(|_| ());
-                assert_eq!(answer, decide(&kind, &liveness, action, &resource, START), "{kind:?} {resource}");
+                let answer = principal.authorize(action, resource).map(|_| ()).map_err(told);
+                let expected = decide(&kind, &liveness, action, &resource, START).map_err(told);
+                assert_eq!(answer, expected, "{kind:?} {resource}");
             }
         }
     }

@@ -12,6 +12,8 @@ use portcullis::{
 
 use crate::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
 
+const IN_DOUBT: &str = "the store failed and the change is in doubt; read it back later to see";
+
 fn new() -> NewToken {
     NewToken::all_access(org(1)).owner(user(1))
 }
@@ -85,7 +87,7 @@ fn rule_19_a_commit_in_doubt_is_whole_or_absent() {
     for (fault, count) in [(Fault::DoubtAfter, 4), (Fault::DoubtBefore, 6)] {
         faults.always(Call::Commit, fault);
         let error = authority.create(host(), new()).wait().unwrap_err();
-        assert_eq!(error.to_string(), "the store failed and the change is in doubt; read it back later to see");
+        assert_eq!(error.to_string(), IN_DOUBT);
         assert!(error.is_temporary());
         // Nothing else is planned before that.
         assert!(matches!(authority.create(host(), new()).wait(), Err(Error::Store(_))));
@@ -109,10 +111,39 @@ fn a_store_that_cannot_be_read_stops_what_changes_nothing_and_no_decision() {
     let failed = "the store failed, nothing changed";
     assert_eq!(text(authority.update(host(), issued.token.id(), Update::new())), failed);
     authority.authenticate(issued.secret.expose()).unwrap().check().unwrap();
-    // What is refused is refused all the same, and what changes something needs no reading.
+    // Nor is it certain that there is no such token; and what changes something needs no reading.
     let unknown = portcullis::TokenId::generate().unwrap();
-    assert_eq!(text(authority.revoke(host(), unknown)), format!("token `{unknown}` not found"));
+    assert_eq!(text(authority.revoke(host(), unknown)), failed);
     ok(authority.revoke(host(), issued.token.id()));
+}
+
+#[test]
+fn rule_18_a_refusal_is_told_only_of_what_is_in_the_store() {
+    let world = World::new();
+    let (store, faults) = FaultyStore::new(world.store.clone());
+    let late = Authority::builder().follow(HOUR).open(store).wait().unwrap();
+    let issued = world.issue(new());
+    // As far as the late one knows there is no such token, and it cannot look.
+    faults.always(Call::Changes, Fault::Refuse);
+    let failed = "the store failed, nothing changed";
+    assert_eq!(text(late.revoke(host(), issued.token.id())), failed);
+    // Nor does a commit that fails say so, of which it would have been part.
+    faults.heal();
+    for (fault, told) in [(Fault::Refuse, failed), (Fault::DoubtBefore, IN_DOUBT)] {
+        faults.next(Call::Commit, Fault::Hang);
+        let first = late.set_owner(host(), user(3), Standing::Suspended);
+        faults.wait_until_hanging();
+        faults.always(Call::Commit, fault);
+        let second = late.set_owner(host(), user(4), Standing::Suspended);
+        let unknown = portcullis::TokenId::generate().unwrap();
+        let refused = late.revoke(host(), unknown);
+        faults.release();
+        drop(first.wait());
+        assert_eq!(text(second), told);
+        assert_eq!(text(refused), failed);
+        faults.heal();
+        assert_eq!(text(late.revoke(host(), unknown)), format!("token `{unknown}` not found"));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod fixture;
 
 mod decisions;
 mod durability;
+mod fleet;
 mod lifecycle;
 mod managing;
 mod reading;

@@ -2,7 +2,9 @@
 
 use std::sync::Barrier;
 
-use portcullis::{Creator, Error, MemoryStore, NewToken, RedbStore, Rotation, Standing, Status, TokenKind, Update};
+use portcullis::{
+    Creator, Error, MemoryStore, NewToken, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
+};
 
 use crate::fixture::{HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user};
 
@@ -176,11 +178,18 @@ fn rule_10_no_amplification_by_expiry() {
         assert_eq!(text(world.authority.rotate(&actor, longer, Rotation::new())), outlives);
         let kind = TokenKind::read_write(org(1), [(bucket(2), portcullis::Action::READ)]).unwrap();
         assert_eq!(text(world.authority.update(&actor, longer, Update::new().kind(kind))), outlives);
+        // What neither gives it more nor makes it last longer is allowed, its own end said again too.
+        for harmless in [Update::new().description("longer"), Update::new().activate(), Update::new().never_expires()] {
+            ok(world.authority.update(&actor, longer, harmless));
+        }
+        let later = end.saturating_add(HOUR);
+        let other = world.issue(new().expires_at(later)).token.id();
+        ok(world.authority.update(&actor, other, Update::new().expires_at(later)));
         // Ending it is dominance, where expiry does not matter; reactivating it is not.
         world.authority.update(&actor, longer, Update::new().deactivate()).wait().unwrap();
         assert_eq!(text(world.authority.update(&actor, longer, Update::new().activate())), outlives);
         let shorter = Update::new().activate().expires_at(end);
-        assert_eq!(world.authority.update(&actor, longer, shorter).wait().unwrap().status(), Status::Active);
+        assert_eq!(world.authority.update(&actor, longer, shorter).wait().unwrap().token.status(), Status::Active);
     }
 }
 
@@ -375,7 +384,8 @@ fn rule_13_update_changes_description_status_expiry_and_kind_and_nothing_else() 
     let end = START.saturating_add(9 * HOUR);
     let kind = TokenKind::read_write(org(1), [(bucket(1), portcullis::Action::READ)]).unwrap();
     let update = Update::new().description("after").deactivate().expires_at(end).kind(kind.clone());
-    let after = world.authority.update(host(), before.id(), update).wait().unwrap();
+    let Updated { token: after, receipt } = world.authority.update(host(), before.id(), update).wait().unwrap();
+    assert_eq!((receipt.revision, receipt.changed), (after.revision(), 1));
     assert_eq!((after.description(), after.status(), after.expires_at()), ("after", Status::Inactive, Some(end)));
     assert_eq!(after.kind(), &kind);
     assert_eq!((after.id(), after.owner(), after.creator()), (before.id(), before.owner(), before.creator()));
@@ -383,9 +393,11 @@ fn rule_13_update_changes_description_status_expiry_and_kind_and_nothing_else() 
     assert!(after.revision() > before.revision());
     // What is not said stays, and no change is no commit.
     let revision = world.authority.position();
-    assert_eq!(world.authority.update(host(), before.id(), Update::new()).wait().unwrap(), after);
+    let unchanged = world.authority.update(host(), before.id(), Update::new()).wait().unwrap();
+    assert_eq!((unchanged.token, unchanged.receipt.changed), (after, 0));
     assert_eq!(world.authority.position(), revision);
     let back = world.authority.update(host(), before.id(), Update::new().activate().never_expires()).wait().unwrap();
+    let back = back.token;
     assert_eq!((back.status(), back.expires_at(), back.description()), (Status::Active, None, "after"));
     world.login(&issued).check().unwrap();
     for kind in
@@ -412,7 +424,10 @@ fn rule_13_whoever_changes_the_kind_covers_both() {
     }
     let id = world.issue(NewToken::of_kind(read.clone())).token.id();
     let both = TokenKind::read_write(org(1), [1, 2].map(|number| (bucket(number), portcullis::Action::READ))).unwrap();
-    assert_eq!(world.authority.update(&issuer, id, Update::new().kind(both.clone())).wait().unwrap().kind(), &both);
+    assert_eq!(
+        world.authority.update(&issuer, id, Update::new().kind(both.clone())).wait().unwrap().token.kind(),
+        &both
+    );
 }
 
 #[test]
@@ -445,7 +460,7 @@ fn rule_13_an_update_can_depend_on_the_revision_that_was_read() {
     // Another token's change does not count, nor does what is no change of the token itself.
     _ = world.issue(NewToken::all_access(org(1)));
     world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
-    let after = conditional(before.revision(), "first").wait().unwrap();
+    let after = conditional(before.revision(), "first").wait().unwrap().token;
     let stale = format!(
         "token `{}` is at revision {}, not {}; read it again",
         before.id(),

@@ -298,6 +298,23 @@ fn last_use_is_told_to_the_second_and_survives() {
 }
 
 #[test]
+fn last_use_by_a_former_secret_never_goes_back_either() {
+    let world = World::new();
+    let before = world.issue(NewToken::operator());
+    ok(world.authority.rotate(host(), before.token.id(), portcullis::Rotation::new().overlap(9 * HOUR)));
+    world.clock.advance(HOUR);
+    // A call makes it look at the clock.
+    ok(world.authority.update(host(), before.token.id(), Update::new().description("x")));
+    _ = world.login(&before);
+    let used = Some(world.now());
+    assert_eq!(world.token(before.token.id()).last_used_at(), used);
+    world.clock.set(START);
+    ok(world.authority.update(host(), before.token.id(), Update::new().description("y")));
+    _ = world.login(&before);
+    assert_eq!(world.token(before.token.id()).last_used_at(), used);
+}
+
+#[test]
 fn last_use_and_failures_are_told_however_rarely_the_store_is_followed() {
     let world = World::new();
     let rarely = |builder: Builder| builder.follow(HOUR).write_last_used(Duration::ZERO);

@@ -43,7 +43,7 @@ fn rule_18_of_updates_on_one_revision_exactly_one_wins() {
         });
         let won: Vec<_> = answers.iter().flatten().collect();
         assert_eq!(won.len(), 1);
-        assert_eq!(world.token(token.id()).description(), won[0].description());
+        assert_eq!(world.token(token.id()).description(), won[0].token.description());
         assert!(
             answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| matches!(error, Error::Stale { .. }))
         );
@@ -73,7 +73,7 @@ fn rule_18_conditional_updates_never_lose_one() {
             }
         }
     });
-    assert_eq!(world.authority.update(host(), id, Update::new()).wait().unwrap().description().len(), 100);
+    assert_eq!(world.authority.update(host(), id, Update::new()).wait().unwrap().token.description().len(), 100);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn rule_18_updates_of_different_fields_never_undo_each_other() {
             2 => ok(authority.update(host(), id, Update::new().deactivate())),
             _ => ok(authority.rotate(host(), id, Rotation::new().overlap(HOUR * round))),
         });
-        let token = world.authority.update(host(), id, Update::new()).wait().unwrap();
+        let token = world.authority.update(host(), id, Update::new()).wait().unwrap().token;
         assert_eq!(
             (token.description(), token.status(), token.expires_at()),
             ("described", Status::Inactive, Some(end))
@@ -177,7 +177,10 @@ fn rule_18_what_changes_nothing_is_answered_as_of_the_store_too() {
     let late = behind(&world);
     ok(anew.update(host(), id, Update::new().activate()));
     let answer = late.update(host(), id, Update::new().deactivate()).wait().unwrap();
-    assert_eq!((answer.status(), world.node().get(host(), id).unwrap().status()), (Status::Inactive, Status::Inactive));
+    assert_eq!(
+        (answer.token.status(), world.node().get(host(), id).unwrap().status()),
+        (Status::Inactive, Status::Inactive)
+    );
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn rule_18_what_is_refused_is_refused_as_of_the_store_too() {
     let late = behind(&world);
     let token = world.issue(NewToken::all_access(org(1))).token;
     let update = Update::new().description("found").if_revision(token.revision());
-    assert_eq!(late.update(host(), token.id(), update).wait().unwrap().description(), "found");
+    assert_eq!(late.update(host(), token.id(), update).wait().unwrap().token.description(), "found");
     let refusals = |authority: &Authority| {
         let answer = text(authority.setup(user(1)));
         assert_eq!(answer, "setup was done before; an operator, or the host, makes further operator tokens");
@@ -239,7 +242,12 @@ impl TokenStore for Contended {
 
 #[test]
 fn a_call_that_others_are_always_quicker_than_gives_up_and_says_so() {
-    let authority = Authority::builder().follow(HOUR).open(Contended(MemoryStore::new())).wait().unwrap();
+    let authority = Authority::builder()
+        .follow(HOUR)
+        .availability_over_revocation()
+        .open(Contended(MemoryStore::new()))
+        .wait()
+        .unwrap();
     let error = authority.setup(user(1)).wait().unwrap_err();
     assert_eq!(error.to_string(), "the store is busy: others changed it 10 times meanwhile; try again");
     assert!(error.is_temporary() && !error.is_refusal());

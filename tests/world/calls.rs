@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use portcullis::{Authority, Error, Issued, NewToken, Pending, Receipt, Rotation, Standing, Status, Token, Update};
+use portcullis::{
+    Authority, Error, Issued, NewToken, Pending, Receipt, Rotation, Standing, Status, Token, Update, Updated,
+};
 
-use super::{NEVER, World, host};
+use super::{NEVER, World, following, host};
 use portcullis::testing::{FaultyStore, ManualClock};
 use portcullis::{MemoryStore, UserId};
 
@@ -24,7 +26,7 @@ impl Answer for Issued {
     }
 }
 
-impl Answer for Token {
+impl Answer for Updated {
     fn secret(self) -> Option<String> {
         None
     }
@@ -198,7 +200,7 @@ pub fn set_up(inject: impl FnOnce(&portcullis::testing::Faults)) -> (Result<Issu
     let store = MemoryStore::new();
     let (faulty, faults) = FaultyStore::new(store.clone());
     let clock = ManualClock::new(super::now());
-    let authority = Authority::builder().clock(clock).follow(NEVER).open(faulty).wait().unwrap();
+    let authority = following(NEVER).clock(clock).open(faulty).wait().unwrap();
     inject(&faults);
     let answer = authority.setup(UserId::generate().unwrap()).wait();
     faults.heal();

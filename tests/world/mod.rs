@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use portcullis::testing::{Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Actor, Authority, Filter, MemoryStore, NewToken, OrgId, Position, Principal, Read, Resource, ResourceId, Standing,
-    Timestamp, TokenId, TokenStore, Update, UserId, Write,
+    Actor, Authority, Builder, Filter, MemoryStore, NewToken, OrgId, Position, Principal, Read, Resource, ResourceId,
+    Standing, Timestamp, TokenId, TokenStore, Update, UserId, Write,
 };
 
 /// So often the store is followed when a test says what happens when.
@@ -20,6 +20,11 @@ pub const SOON: Duration = Duration::from_millis(1);
 
 pub fn host() -> Actor {
     Actor::host("test")
+}
+
+/// Settings of authorities that follow so often, and do not deny when that is rarely.
+pub fn following(interval: Duration) -> Builder {
+    Authority::builder().follow(interval).availability_over_revocation()
 }
 
 /// Waits until it is so; fails when that takes unreasonably long.
@@ -108,7 +113,7 @@ impl World {
         let store = MemoryStore::new();
         let (faulty, faults) = FaultyStore::new(store.clone());
         let clock = ManualClock::new(now());
-        let authority = Authority::builder().clock(clock.clone()).follow(follow).open(behind(faulty)).wait().unwrap();
+        let authority = following(follow).clock(clock.clone()).open(behind(faulty)).wait().unwrap();
         let organization = OrgId::generate().unwrap();
         let bucket = ResourceId::generate().unwrap();
         let owner = UserId::generate().unwrap();
@@ -164,7 +169,7 @@ impl World {
 
     /// Another authority on the same store, on which nothing fails.
     pub fn another(&self) -> Authority {
-        Authority::builder().clock(self.clock.clone()).follow(NEVER).open(self.store.clone()).wait().unwrap()
+        following(NEVER).clock(self.clock.clone()).open(self.store.clone()).wait().unwrap()
     }
 
     pub fn write(&self) -> Resource {

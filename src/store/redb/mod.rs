@@ -333,6 +333,11 @@ impl TokenStore for RedbStore {
         }
     }
 
+    /// The file is locked while it is open.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
         let database = self.database().map_err(StoreError::new)?;
         let attempt = || {

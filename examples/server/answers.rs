@@ -1,0 +1,54 @@
+//! JSON in and out, and new ids.
+
+use axum::extract::{FromRequest, Query, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use portcullis::RandomError;
+use portcullis::http::ApiError;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A body of JSON, whatever its content type says.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = axum::body::Bytes::from_request(request, state).await?;
+        let parsed = serde_json::from_slice(&bytes);
+        parsed.map(Self).map_err(|error| ApiError::invalid(format!("the body is not as expected: {error}")))
+    }
+}
+
+/// The parameters of a query.
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> axum::extract::FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(parameters) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(parameters))
+    }
+}
+
+pub fn json(status: StatusCode, body: &Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
+}
+
+/// What a name must be.
+pub fn check_name(what: &'static str, name: &str) -> Result<(), ApiError> {
+    if name.trim().is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
+        return Err(ApiError::invalid(format!("{what} needs a name of 1 to 256 bytes without control characters")));
+    }
+    Ok(())
+}
+
+/// A new id in InfluxDB's form, which is what its clients expect: the random half of one of ours.
+pub fn new_id<T: TryFrom<u64>>() -> Result<T, ApiError> {
+    let generated = portcullis::ResourceId::generate().map_err(|error: RandomError| ApiError::internal(error))?;
+    let (_, random) = generated.as_uuid().as_u64_pair();
+    random.try_into().map_err(|_| ApiError::unavailable("no id"))
+}

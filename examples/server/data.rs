@@ -1,0 +1,73 @@
+//! `/api/v2/write` and `/api/v2/query`, as toys: lines go in, and come out again.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Result;
+use axum::routing::post;
+use http::StatusCode;
+use portcullis::http::ApiError;
+use portcullis::{Principal, Read, Resource, Write};
+use serde::Deserialize;
+
+use crate::Server;
+use crate::answers::{Body, Parameters};
+use crate::buckets::missing_organization;
+
+pub fn routes() -> Router<Server> {
+    Router::new().route("/api/v2/write", post(write)).route("/api/v2/query", post(query))
+}
+
+/// Where to: names or ids, as in InfluxDB.
+#[derive(Deserialize)]
+struct Place {
+    org: Option<String>,
+    #[serde(rename = "orgID")]
+    organization: Option<String>,
+    bucket: Option<String>,
+}
+
+async fn write(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    Parameters(place): Parameters<Place>,
+    lines: String,
+) -> Result<StatusCode> {
+    let bucket = server.place(&place, place.bucket.as_deref())?;
+    let permit = caller.authorize(Write, bucket)?;
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    server.directory.write(permit, lines).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Of Flux, only from where.
+#[derive(Deserialize)]
+struct Flux {
+    query: String,
+}
+
+async fn query(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    Parameters(place): Parameters<Place>,
+    Body(flux): Body<Flux>,
+) -> Result<String> {
+    let from = flux.query.split_once("from(bucket:").and_then(|(_, rest)| rest.split('"').nth(1));
+    let bucket = server.place(&place, from)?;
+    let permit = caller.authorize(Read, bucket)?;
+    let mut lines = server.directory.read(permit).await?.join("\n");
+    lines.push('\n');
+    Ok(lines)
+}
+
+impl Server {
+    fn place(&self, place: &Place, bucket: Option<&str>) -> std::result::Result<Resource, ApiError> {
+        let known = self.directory.known();
+        let organization = place.organization.as_deref().or(place.org.as_deref()).unwrap_or_default();
+        let organization = known.organization(organization).or_else(|| organization.parse().ok());
+        let organization = organization.ok_or_else(missing_organization)?;
+        let name = bucket.unwrap_or_default();
+        let bucket = known.bucket(organization, name).or_else(|| name.parse().ok());
+        let bucket = bucket.ok_or_else(|| ApiError::not_found(format!("bucket \"{name}\" not found")))?;
+        Ok(Resource::bucket(organization, bucket))
+    }
+}

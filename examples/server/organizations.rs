@@ -1,0 +1,212 @@
+//! `/api/v2/orgs`, and `/api/v2/resources`.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{Response, Result};
+use axum::routing::get;
+use http::StatusCode;
+use portcullis::http::ApiError;
+use portcullis::{OrgId, Principal, Read, Resource, ResourceType, Standing, UserId, Write};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Server;
+use crate::answers::{Body, Parameters, check_name, json, new_id};
+use crate::directory::Organization;
+
+pub fn routes() -> Router<Server> {
+    Router::new()
+        .route("/api/v2/orgs", get(list).post(create))
+        .route("/api/v2/orgs/{id}", get(one).patch(update).delete(delete))
+        .route("/api/v2/orgs/{id}/members", get(members).post(add_member))
+        .route("/api/v2/resources", get(types))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    org: Option<String>,
+    #[serde(rename = "orgID")]
+    id: Option<OrgId>,
+}
+
+async fn list(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response> {
+    let known = server.directory.known();
+    let found: Vec<_> = known
+        .organizations
+        .iter()
+        .filter(|(id, _)| wanted.id.is_none_or(|wanted| wanted == **id))
+        .filter(|(_, organization)| wanted.org.as_ref().is_none_or(|wanted| *wanted == organization.name))
+        .filter(|(id, _)| caller.authorize(Read, Resource::organization(**id)).is_ok())
+        .map(|(id, organization)| shown(*id, organization))
+        .collect();
+    match wanted.org {
+        Some(name) if found.is_empty() => {
+            Err(ApiError::not_found(format!("organization name \"{name}\" not found")).into())
+        }
+        _ => Ok(json(StatusCode::OK, &json!({ "links": { "self": "/api/v2/orgs" }, "orgs": found }))),
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+async fn create(State(server): State<Server>, caller: Principal<'static>, Body(new): Body<Named>) -> Result<Response> {
+    let _permit = caller.authorize(Write, Resource::global(ResourceType::ORGS))?;
+    check_name("an organization", &new.name)?;
+    let id = new_id()?;
+    let organization = Organization { name: new.name, members: Vec::new() };
+    let body = shown(id, &organization);
+    server
+        .directory
+        .change(move |draft| {
+            if draft.known.organization(&organization.name).is_some() {
+                let name = &organization.name;
+                return Err(ApiError::conflict(format!("organization with name {name} already exists")));
+            }
+            draft.put_organization(id, organization);
+            Ok(())
+        })
+        .await?;
+    Ok(json(StatusCode::CREATED, &body))
+}
+
+async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
+    let id = parse(&id)?;
+    let _permit = caller.authorize(Read, Resource::organization(id))?;
+    let organization = server.organization(id)?;
+    Ok(json(StatusCode::OK, &shown(id, &organization)))
+}
+
+/// Its name, and whether its tokens are accepted, which InfluxDB cannot say of an organization.
+#[derive(Deserialize)]
+struct Change {
+    name: Option<String>,
+    status: Option<String>,
+}
+
+async fn update(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    id: Path<String>,
+    Body(change): Body<Change>,
+) -> Result<Response> {
+    let id = parse(&id)?;
+    let _permit = caller.authorize(Write, Resource::organization(id))?;
+    let mut organization = server.organization(id)?;
+    if let Some(name) = change.name {
+        check_name("an organization", &name)?;
+        organization.name = name;
+        let renamed = organization.clone();
+        let rename = move |draft: &mut crate::directory::Draft| match draft.known.organization(&renamed.name) {
+            Some(other) if other != id => {
+                Err(ApiError::conflict(format!("organization with name {} already exists", renamed.name)))
+            }
+            _ => {
+                draft.put_organization(id, renamed);
+                Ok(())
+            }
+        };
+        server.directory.change(rename).await?;
+    }
+    if let Some(status) = change.status {
+        let standing = standing(&status)?;
+        server.authority.set_organization(&caller, id, standing).await.map_err(ApiError::from)?;
+    }
+    Ok(json(StatusCode::OK, &shown(id, &organization)))
+}
+
+async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
+    let id = parse(&id)?;
+    let _permit = caller.authorize(Write, Resource::global(ResourceType::ORGS))?;
+    server.organization(id)?;
+    // Its tokens first: they must not outlive it.
+    server.authority.set_organization(&caller, id, Standing::Deleted).await.map_err(ApiError::from)?;
+    server
+        .directory
+        .change(move |draft| {
+            draft.remove_organization(id);
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn members(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
+    let id = parse(&id)?;
+    let _permit = caller.authorize(Read, Resource::organization(id))?;
+    let organization = server.organization(id)?;
+    let known = server.directory.known();
+    let shown = |user: &UserId| Some(member(*user, &known.users.get(user)?.name));
+    let users: Vec<_> = organization.members.iter().filter_map(shown).collect();
+    Ok(json(StatusCode::OK, &json!({ "links": {}, "users": users })))
+}
+
+#[derive(Deserialize)]
+struct NewMember {
+    id: UserId,
+}
+
+async fn add_member(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    id: Path<String>,
+    Body(new): Body<NewMember>,
+) -> Result<Response> {
+    let id = parse(&id)?;
+    let _permit = caller.authorize(Write, Resource::organization(id))?;
+    let add = move |draft: &mut crate::directory::Draft| {
+        let name = draft.known.users.get(&new.id).map(|user| user.name.clone());
+        let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;
+        let mut organization = draft.known.organizations.get(&id).cloned().ok_or_else(missing)?;
+        if !organization.members.contains(&new.id) {
+            organization.members.push(new.id);
+        }
+        draft.put_organization(id, organization);
+        Ok(member(new.id, &name))
+    };
+    let body = server.directory.change(add).await?;
+    Ok(json(StatusCode::CREATED, &body))
+}
+
+/// The types that a permission can be on.
+async fn types() -> Response {
+    let types = ResourceType::INFLUXDB.map(|kind| kind.to_string());
+    json(StatusCode::OK, &json!(types))
+}
+
+impl Server {
+    fn organization(&self, id: OrgId) -> std::result::Result<Organization, ApiError> {
+        self.directory.known().organizations.get(&id).cloned().ok_or_else(missing)
+    }
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("organization not found")
+}
+
+fn parse(id: &str) -> std::result::Result<OrgId, ApiError> {
+    Ok(id.parse()?)
+}
+
+/// InfluxDB's words for it.
+pub fn standing(status: &str) -> std::result::Result<Standing, ApiError> {
+    match status {
+        "active" => Ok(Standing::Active),
+        "inactive" => Ok(Standing::Suspended),
+        _ => Err(ApiError::invalid("unknown status, expected `active` or `inactive`")),
+    }
+}
+
+fn shown(id: OrgId, organization: &Organization) -> Value {
+    json!({ "id": id, "name": organization.name, "links": { "self": format!("/api/v2/orgs/{id}") } })
+}
+
+fn member(id: UserId, name: &str) -> Value {
+    json!({ "id": id, "name": name, "status": "active", "role": "member", "links": { "self": format!("/api/v2/users/{id}") } })
+}

@@ -1,0 +1,148 @@
+//! `/api/v2/users` and `/api/v2/me`.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{Response, Result};
+use axum::routing::get;
+use http::StatusCode;
+use portcullis::http::ApiError;
+use portcullis::{Principal, Read, Resource, ResourceType, Standing, UserId, Write};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Server;
+use crate::answers::{Body, Parameters, check_name, json, new_id};
+use crate::directory::User;
+use crate::organizations::standing;
+
+pub fn routes() -> Router<Server> {
+    Router::new()
+        .route("/api/v2/me", get(me))
+        .route("/api/v2/users", get(list).post(create))
+        .route("/api/v2/users/{id}", get(one).patch(update).delete(delete))
+}
+
+async fn me(State(server): State<Server>, caller: Principal<'static>) -> Result<Response> {
+    let id = caller.token().map_err(ApiError::from)?.owner();
+    Ok(json(StatusCode::OK, &server.shown(id)?))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    name: Option<String>,
+    id: Option<UserId>,
+}
+
+async fn list(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response> {
+    let own = caller.token().map_err(ApiError::from)?.owner();
+    let found: Vec<_> = {
+        let known = server.directory.known();
+        let users = known.users.iter();
+        users
+            .filter(|(id, _)| wanted.id.is_none_or(|wanted| wanted == **id))
+            .filter(|(_, user)| wanted.name.as_ref().is_none_or(|wanted| *wanted == user.name))
+            .filter(|(id, _)| **id == own || caller.authorize(Read, resource(**id)).is_ok())
+            .map(|(id, _)| *id)
+            .collect()
+    };
+    if found.is_empty() && (wanted.name.is_some() || wanted.id.is_some()) {
+        return Err(ApiError::not_found("user not found").into());
+    }
+    let users = found.into_iter().map(|id| server.shown(id)).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(json(StatusCode::OK, &json!({ "links": { "self": "/api/v2/users" }, "users": users })))
+}
+
+#[derive(Deserialize)]
+struct New {
+    name: String,
+}
+
+async fn create(State(server): State<Server>, caller: Principal<'static>, Body(new): Body<New>) -> Result<Response> {
+    let _permit = caller.authorize(Write, Resource::global(ResourceType::USERS))?;
+    check_name("a user", &new.name)?;
+    let id = new_id()?;
+    server
+        .directory
+        .change(move |draft| {
+            if draft.known.user(&new.name).is_some() {
+                return Err(ApiError::conflict(format!("user with name {} already exists", new.name)));
+            }
+            draft.put_user(id, User { name: new.name });
+            Ok(())
+        })
+        .await?;
+    Ok(json(StatusCode::CREATED, &server.shown(id)?))
+}
+
+async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
+    let id: UserId = id.parse().map_err(ApiError::from)?;
+    if caller.token().map_err(ApiError::from)?.owner() != id {
+        let _permit = caller.authorize(Read, resource(id))?;
+    }
+    Ok(json(StatusCode::OK, &server.shown(id)?))
+}
+
+#[derive(Deserialize)]
+struct Change {
+    name: Option<String>,
+    status: Option<String>,
+}
+
+async fn update(
+    State(server): State<Server>,
+    caller: Principal<'static>,
+    id: Path<String>,
+    Body(change): Body<Change>,
+) -> Result<Response> {
+    let id: UserId = id.parse().map_err(ApiError::from)?;
+    let _permit = caller.authorize(Write, resource(id))?;
+    server.shown(id)?;
+    if let Some(name) = change.name {
+        check_name("a user", &name)?;
+        let rename = move |draft: &mut crate::directory::Draft| match draft.known.user(&name) {
+            Some(other) if other != id => Err(ApiError::conflict(format!("user with name {name} already exists"))),
+            _ => {
+                draft.put_user(id, User { name });
+                Ok(())
+            }
+        };
+        server.directory.change(rename).await?;
+    }
+    if let Some(status) = change.status {
+        server.authority.set_owner(&caller, id, standing(&status)?).await.map_err(ApiError::from)?;
+    }
+    Ok(json(StatusCode::OK, &server.shown(id)?))
+}
+
+async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
+    let id: UserId = id.parse().map_err(ApiError::from)?;
+    let _permit = caller.authorize(Write, resource(id))?;
+    server.shown(id)?;
+    // Its tokens first: they must not outlive it.
+    server.authority.set_owner(&caller, id, Standing::Deleted).await.map_err(ApiError::from)?;
+    server
+        .directory
+        .change(move |draft| {
+            draft.remove_user(id);
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn resource(id: UserId) -> Resource {
+    Resource::global(ResourceType::USERS).with_id(id.into())
+}
+
+impl Server {
+    fn shown(&self, id: UserId) -> std::result::Result<Value, ApiError> {
+        let name = self.directory.known().users.get(&id).map(|user| user.name.clone());
+        let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;
+        let status = if self.authority.owner(id)? == Standing::Active { "active" } else { "inactive" };
+        Ok(json!({ "id": id, "name": name, "status": status, "links": { "self": format!("/api/v2/users/{id}") } }))
+    }
+}

@@ -1,0 +1,126 @@
+//! Permissions, sets of them and kinds as JSON and as text: what is read is exactly what is written there, is printed
+//! and read again as the same, and nothing is wider than it says.
+//!
+//! The JSON is read here a second time, field by field.
+#![no_main]
+
+#[path = "../../tests/naive/mod.rs"]
+mod naive;
+
+use libfuzzer_sys::fuzz_target;
+use portcullis::{Action, Permission, PermissionSet, Resource, TokenKind};
+use serde_json::Value;
+
+/// Action, type, organization and id as JSON has them, `*` and what is left out as `None`.
+type Fields = (String, Option<String>, Option<String>, Option<String>);
+
+fn fields(json: &Value) -> Fields {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let resource = json["resource"].as_object().expect("a resource is an object");
+    assert!(json.as_object().is_some_and(|fields| fields.len() == 2));
+    assert!(resource.keys().all(|key| ["type", "orgID", "id"].contains(&key.as_str())));
+    let id = |name| match resource.get(name) {
+        None | Some(Value::Null) => None,
+        Some(id) => Some(canonical(&text(id).expect("an id is a text"))),
+    };
+    let kind = text(&resource["type"]).expect("a type is a text");
+    (text(&json["action"]).expect("an action is a text"), Some(kind).filter(|kind| kind != "*"), id("orgID"), id("id"))
+}
+
+/// In lower case, and in 16 digits where these are enough.
+fn canonical(id: &str) -> String {
+    let id = id.to_ascii_lowercase();
+    match id.strip_prefix("00000000-0000-0000-") {
+        Some(rest) => rest.replace('-', ""),
+        None => id,
+    }
+}
+
+fn fields_of(permission: &Permission) -> Fields {
+    let action = match permission.action() {
+        Action::READ => "read",
+        Action::WRITE => "write",
+        other => panic!("{other}"),
+    };
+    let pattern = permission.pattern();
+    let kind = pattern.kind().map(|kind| kind.as_str().to_owned());
+    (action.to_owned(), kind, pattern.org().map(|org| org.to_string()), pattern.id().map(|id| id.to_string()))
+}
+
+/// Requests on and around what a permission is for.
+fn requests(permission: &Permission) -> Vec<Resource> {
+    let world = naive::World::new(1, 1, &[portcullis::ResourceType::BUCKETS, portcullis::ResourceType::INSTANCE]);
+    let pattern = permission.pattern();
+    let mut all = Vec::new();
+    for kind in world.types.iter().copied().chain(pattern.kind()) {
+        for org in world.orgs.iter().copied().chain(pattern.org()).map(Some).chain([None]) {
+            let Ok(whole) = org.map_or(Ok(Resource::global(kind)), |org| Resource::within(org, kind)) else { continue };
+            all.push(whole);
+            all.extend(world.ids.iter().copied().chain(pattern.id()).map(|id| whole.with_id(id)));
+        }
+    }
+    all
+}
+
+fn check_permission(permission: Permission) {
+    let json = serde_json::to_string(&permission).unwrap();
+    assert_eq!(serde_json::from_str::<Permission>(&json).unwrap(), permission);
+    assert_eq!(permission.to_string().parse::<Permission>().unwrap(), permission);
+}
+
+fn check_set(list: &[Permission], set: &PermissionSet) {
+    let json = serde_json::to_string(set).unwrap();
+    assert_eq!(serde_json::from_str::<PermissionSet>(&json).unwrap(), *set);
+    for resource in list.iter().flat_map(requests) {
+        for actions in [Action::READ, Action::WRITE, Action::READ_WRITE] {
+            assert_eq!(set.allows(actions, &resource), naive::allows(list, actions, &resource), "{actions} {resource}");
+        }
+    }
+}
+
+fn check_kind(kind: &TokenKind) {
+    let json = serde_json::to_string(kind).unwrap();
+    assert_eq!(serde_json::from_str::<TokenKind>(&json).unwrap(), *kind);
+    assert!(TokenKind::operator().covers(kind));
+    if let Some(organization) = kind.organization() {
+        assert!(TokenKind::all_access(organization).covers(kind));
+    }
+    // What is shown of a kind is never more than it.
+    assert!(kind.permissions().covers(&kind.expanded().into_iter().collect()));
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(permission) = text.parse::<Permission>() {
+        check_permission(permission);
+        // Nothing was left out or guessed: the text comes back, ids in their one form.
+        assert_eq!(permission.to_string().len(), canonical_text(text).len());
+        assert_eq!(permission.to_string(), canonical_text(text));
+    }
+    if let Ok(permission) = serde_json::from_str::<Permission>(text) {
+        check_permission(permission);
+        assert_eq!(fields_of(&permission), fields(&serde_json::from_str(text).unwrap()));
+    }
+    if let Ok(list) = serde_json::from_str::<Vec<Permission>>(text) {
+        let set = serde_json::from_str::<PermissionSet>(text).expect("what is a list of permissions is a set");
+        let json: Vec<Value> = serde_json::from_str(text).unwrap();
+        assert!(list.iter().map(fields_of).eq(json.iter().map(fields)));
+        check_set(&list, &set);
+    }
+    if let Ok(kind) = serde_json::from_str::<TokenKind>(text) {
+        check_kind(&kind);
+    }
+});
+
+fn canonical_text(text: &str) -> String {
+    let (action, pattern) = text.split_once(':').unwrap();
+    let mut parts: Vec<String> = pattern.split('/').map(str::to_owned).collect();
+    // The type keeps its case; what comes after it, and an organization's id, are ids.
+    let names = if parts.len() > 2 { vec![0, 2] } else { vec![0] };
+    for (at, part) in parts.iter_mut().enumerate() {
+        if !names.contains(&at) {
+            *part = canonical(part);
+        }
+    }
+    format!("{action}:{}", parts.join("/"))
+}

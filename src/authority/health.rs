@@ -1,0 +1,104 @@
+//! How far an authority's view of the store may be behind, and what follows from that.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::authority::error::Error;
+use crate::authority::request::Everywhere;
+use crate::index::Index;
+use crate::model::decision::Reason;
+use crate::model::time::{Clock, Timestamp};
+use crate::store::Position;
+
+/// How old an authority's view of its store may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Staleness {
+    /// Nobody else changes the store: the view is never old.
+    Never,
+    /// From so long after the last reading on, everything is denied.
+    Within(Duration),
+    /// The host prefers answers to right ones.
+    Unbounded,
+}
+
+impl Staleness {
+    /// Until when an index may be asked that was in step at that uptime.
+    pub(crate) fn end(self, uptime: Duration) -> Option<Duration> {
+        match self {
+            Self::Within(bound) => Some(uptime.saturating_add(bound)),
+            Self::Never | Self::Unbounded => None,
+        }
+    }
+
+    /// When what is in the store now holds on every authority that has the same bound.
+    pub(crate) fn everywhere(self, now: Timestamp) -> Everywhere {
+        match self {
+            Self::Never => Everywhere::Now,
+            // Clocks that are being adjusted run up to 500 millionths too fast or too slow, theirs and ours.
+            Self::Within(bound) => Everywhere::By(now.saturating_add(bound.saturating_add(bound / 1_000))),
+            Self::Unbounded => Everywhere::Unbounded,
+        }
+    }
+}
+
+/// The last readings of the store.
+#[derive(Debug, Clone)]
+struct Readings {
+    /// When the last one that succeeded began, by the clock and by its uptime.
+    at: Timestamp,
+    uptime: Duration,
+    /// Why those since have failed.
+    error: Option<Error>,
+}
+
+/// When an authority last heard from its store.
+#[derive(Debug)]
+pub(crate) struct Contact(Mutex<Readings>);
+
+impl Contact {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Readings { at: Timestamp::EPOCH, uptime: Duration::ZERO, error: None }))
+    }
+
+    pub(crate) fn made(&self, at: Timestamp, uptime: Duration) {
+        *self.lock() = Readings { at, uptime, error: None };
+    }
+
+    pub(crate) fn failed(&self, error: &Error) {
+        self.lock().error = Some(error.clone());
+    }
+
+    pub(crate) fn health(&self, index: &Index, staleness: Staleness, clock: &dyn Clock) -> Health {
+        let Readings { at, uptime, error } = self.lock().clone();
+        let behind = match staleness {
+            Staleness::Never => Duration::ZERO,
+            _ => clock.uptime().saturating_sub(uptime),
+        };
+        let bound = if let Staleness::Within(bound) = staleness { Some(bound) } else { None };
+        let denies = index.check_current(clock).err();
+        Health { position: index.position(), denies, behind, bound, last_contact: at, error }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Readings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How an authority stands to its store ([`Authority::health`](crate::Authority::health)).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Health {
+    /// How far the store was followed.
+    pub position: Position,
+    /// Why everything is denied now: [`Reason::Stale`] or [`Reason::Unavailable`]. `None` while requests are decided.
+    pub denies: Option<Reason>,
+    /// What others changed in the store earlier than so long ago is known here: the time since the last reading that
+    /// succeeded began. Zero where nobody else can change the store.
+    pub behind: Duration,
+    /// How far behind it may get before everything is denied ([`Builder::stale_after`](crate::Builder::stale_after)).
+    pub bound: Option<Duration>,
+    /// When the last reading of the store that succeeded began, by the authority's clock.
+    pub last_contact: Timestamp,
+    /// Why readings have failed since.
+    pub error: Option<Error>,
+}

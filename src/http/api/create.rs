@@ -1,0 +1,55 @@
+//! `POST /api/v2/authorizations`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::Context;
+use crate::authority::principal::Principal;
+use crate::authority::request::NewToken;
+use crate::http::api::body::{Body, NewAuthorization, Object, PostedOrganization, PostedStatus};
+use crate::http::api::directory::user;
+use crate::http::api::error::ApiError;
+use crate::http::api::permissions::{kind, parse, resolve};
+use crate::model::action::Write;
+use crate::model::resource::{Resource, ResourceType};
+
+pub(super) async fn create(
+    State(context): State<Context>,
+    caller: Principal<'static>,
+    Body(Object(posted)): Body<Object<NewAuthorization>>,
+) -> Result<Response, ApiError> {
+    let parsed = parse(posted.permissions.unwrap_or_default())?;
+    let home = match posted.organization {
+        PostedOrganization::Some(home) => Some(home),
+        _ => None,
+    };
+    // Before any name is looked up: whoever may not create tokens here must not find out what there is.
+    let place = home.map_or(Resource::global(ResourceType::AUTHORIZATIONS), Resource::authorizations);
+    let _permit = caller.authorize(Write, place)?;
+    let permissions = resolve(&*context.directory, home, parsed).await?;
+    let kind = kind(posted.organization, permissions)?;
+    let mut known = Vec::new();
+    known.extend(home.map(Resource::organization));
+    known.extend(posted.user.map(user));
+    let names = context.directory.names(&known).await?;
+    if known.iter().any(|each| !names.contains_key(each)) {
+        return Err(ApiError::invalid("unable to create token"));
+    }
+
+    let mut new = NewToken::of_kind(kind).description(posted.description.unwrap_or_default());
+    if posted.status == PostedStatus::Inactive {
+        new = new.inactive();
+    }
+    if let Some(owner) = posted.user {
+        new = new.owner(owner);
+    }
+    if let Some(end) = posted.expires_at {
+        new = new.expires_at(end);
+    }
+    if let Some(secret) = posted.secret {
+        new = new.secret(secret.0);
+    }
+    let issued = context.authority.create(&caller, new).await?;
+    context.changed(StatusCode::CREATED, &issued.token, Some(&issued.secret), &issued.receipt).await
+}

@@ -1,0 +1,30 @@
+//! `GET /api/v2/authorizations/{id}` and `GET /api/v2/authorizations/{id}/permissions`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::{Context, json};
+use crate::authority::principal::Principal;
+use crate::http::api::error::ApiError;
+use crate::http::api::representation::{Grants, Names};
+use crate::http::api::target::Target;
+
+pub(super) async fn one(
+    State(context): State<Context>,
+    caller: Principal<'static>,
+    target: Target,
+) -> Result<Response, ApiError> {
+    let token = context.authority.get(&caller, target.id(&caller)?)?;
+    context.answer(StatusCode::OK, &token, None).await
+}
+
+pub(super) async fn permissions(
+    State(context): State<Context>,
+    caller: Principal<'static>,
+    target: Target,
+) -> Result<Response, ApiError> {
+    let token = context.authority.get(&caller, target.id(&caller)?)?;
+    let names = Names::of(&*context.directory, std::slice::from_ref(&token)).await?;
+    json(StatusCode::OK, &Grants::new(&token, &names))
+}

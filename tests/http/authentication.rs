@@ -1,0 +1,316 @@
+//! The layer, and the principal as an argument of handlers.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::response::Result;
+use axum::routing::get;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use portcullis::http::{AuthenticateLayer, Refusal, Rejection};
+use portcullis::{
+    Authority, Issued, MemoryStore, NewToken, OrgId, Permit, Principal, Read, Reason, Resource, ResourceId, Standing,
+    Update, Write,
+};
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::fixture::{bucket, host, ok, org, user};
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+struct Host {
+    authority: Arc<Authority>,
+    token: Issued,
+}
+
+impl Host {
+    fn new() -> Self {
+        let authority = Arc::new(Authority::open(MemoryStore::new()).wait().unwrap());
+        let token = authority.create(host(), NewToken::read_write(org(1)).write(bucket(1)).owner(user(1)));
+        Self { token: token.wait().unwrap(), authority }
+    }
+
+    fn layer<B: Default>(&self) -> AuthenticateLayer<B> {
+        AuthenticateLayer::new(Arc::clone(&self.authority))
+    }
+
+    fn header(&self) -> String {
+        format!("Bearer {}", self.token.secret.expose())
+    }
+}
+
+fn request<B: Default>(authorization: &[&str]) -> Request<B> {
+    let mut request = Request::new(B::default());
+    for value in authorization {
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+    }
+    request
+}
+
+/// Bodies of a server that has nothing to do with axum.
+#[derive(Default, Debug, PartialEq)]
+struct Bytes(Vec<u8>);
+
+/// A service that says who is there.
+async fn inside(request: Request<Bytes>) -> std::result::Result<Response<Bytes>, Infallible> {
+    let who = request.extensions().get::<Principal<'static>>().map_or("nobody".into(), |who| format!("{who:?}"));
+    let seen = format!("{:?}", request.headers().get(AUTHORIZATION));
+    Ok(Response::new(Bytes(format!("{who} {seen}").into_bytes())))
+}
+
+fn answer(layer: &AuthenticateLayer<Bytes>, authorization: &[&str]) -> (u16, String, String) {
+    let response = run(layer.layer(service_fn(inside)).oneshot(request(authorization))).unwrap();
+    let challenge = response.headers().get(WWW_AUTHENTICATE).map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    (status, challenge.unwrap_or_default(), String::from_utf8(response.into_body().0).unwrap())
+}
+
+const WRONG: &str =
+    "Bearer realm=\"portcullis\", error=\"invalid_token\", error_description=\"the token is not accepted\"";
+
+#[test]
+fn any_tower_service_gets_the_principal_and_never_shows_the_secret() {
+    let host = Host::new();
+    for scheme in ["Token", "bearer", "BEARER"] {
+        let header = format!("{scheme} {}", host.token.secret.expose());
+        let (status, challenge, text) = answer(&host.layer(), &[&header]);
+        assert_eq!((status, challenge.as_str()), (200, ""));
+        assert_eq!(text, format!("Principal({}) Some(Sensitive)", host.token.token.id()));
+    }
+}
+
+#[test]
+fn a_missing_or_wrong_header_never_falls_through() {
+    let host = Host::new();
+    let header = host.header();
+    assert_eq!(answer(&host.layer(), &[]), (401, "Bearer realm=\"portcullis\"".into(), String::new()));
+    let described =
+        |what: &str| format!("Bearer realm=\"portcullis\", error=\"invalid_token\", error_description=\"{what}\"");
+    let scheme = described("the `authorization` header has another scheme than `Token` and `Bearer`");
+    let several = described("more than one `authorization` header; send one");
+    let empty = described("the `authorization` header has no token after its scheme");
+    for (values, challenge) in [
+        (vec![header.as_str(), &header], several.as_str()),
+        (vec!["Basic YTpi"], &scheme),
+        (vec![""], &scheme),
+        (vec!["Token"], &empty),
+        (vec!["Token "], &empty),
+        (vec!["Bearer nonsense"], WRONG),
+        (vec![&format!("{header} ")], WRONG),
+        (vec![&header.replace("Bearer ", "Bearer  ")], WRONG),
+        (vec!["Token user:pass-that-is-long-enough-for-a-token"], WRONG),
+    ] {
+        for layer in [host.layer(), host.layer().optional()] {
+            assert_eq!(answer(&layer, &values), (401, challenge.into(), String::new()), "{values:?}");
+        }
+    }
+}
+
+#[test]
+fn optional_layers_let_the_anonymous_through_and_nobody_else() {
+    let host = Host::new();
+    let layer = host.layer().optional();
+    assert_eq!(answer(&layer, &[]), (200, String::new(), "nobody None".into()));
+    assert_eq!(answer(&layer, &[&host.header()]).0, 200);
+}
+
+/// What makes a token refused.
+type Change = fn(&Host);
+
+#[test]
+fn rule_2_why_is_told_only_where_the_host_asks_for_it() {
+    let host = Host::new();
+    let refusals: [(&str, Change, &str); 4] = [
+        (
+            "inactive",
+            |it| ok(it.authority.update(crate::fixture::host(), it.token.token.id(), Update::new().deactivate())),
+            "the token is inactive",
+        ),
+        (
+            "suspended",
+            |it| ok(it.authority.set_owner(crate::fixture::host(), user(1), Standing::Suspended)),
+            "the token's owner is suspended",
+        ),
+        (
+            "deleted",
+            |it| ok(it.authority.set_organization(crate::fixture::host(), org(1), Standing::Deleted)),
+            "the token's organization was deleted",
+        ),
+        ("revoked", |it| ok(it.authority.revoke(crate::fixture::host(), it.token.token.id())), "the token is revoked"),
+    ];
+    for (name, change, why) in refusals {
+        let host = Host::new();
+        change(&host);
+        assert_eq!(answer(&host.layer(), &[&host.header()]), (401, WRONG.into(), String::new()), "{name}");
+        let (_, challenge, _) = answer(&host.layer().explain(), &[&host.header()]);
+        let why = format!("error_description=\"the token is not accepted: {why}\"");
+        assert!(challenge.contains(&why), "{name}: {challenge}");
+    }
+    // To the host itself, always.
+    let layer = host
+        .layer()
+        .respond(|rejection: &Rejection| rejection.response(Bytes(format!("{:?}", rejection.refusal()).into())));
+    assert_eq!(answer(&layer, &["Token nonsense"]).2, "NotAccepted(Malformed)");
+    assert_eq!(answer(&layer, &[]).2, "Anonymous");
+}
+
+#[test]
+fn the_realm_cannot_break_out_of_its_quotes() {
+    let host = Host::new();
+    let (_, challenge, _) = answer(&host.layer().realm("a\"b\\c\r\nd"), &[]);
+    assert_eq!(challenge, "Bearer realm=\"a?b?c??d\"");
+}
+
+#[test]
+fn an_authority_that_cannot_tell_answers_503() {
+    let host = Host::new();
+    let Host { authority, token } = host;
+    let layer: AuthenticateLayer<Bytes> = AuthenticateLayer::new(Arc::clone(&authority));
+    let header = format!("Token {}", token.secret.expose());
+    let principal = authority.authenticate(token.secret.expose()).unwrap().into_owned();
+    drop((layer, authority));
+    assert_eq!(principal.check(), Err(Reason::Unavailable));
+    let refusal = Refusal::from(principal.authorize(Read, Resource::INSTANCE).unwrap_err());
+    assert_eq!((refusal, refusal.status().as_u16()), (Refusal::NotAccepted(Reason::Unavailable), 503));
+    assert!(header.starts_with("Token"));
+}
+
+async fn write(
+    caller: Principal<'static>,
+    Path((org, bucket)): Path<(OrgId, ResourceId)>,
+) -> std::result::Result<String, Refusal> {
+    let permit: Permit<Write> = caller.authorize(Write, Resource::bucket(org, bucket))?;
+    Ok(permit.resource().to_string())
+}
+
+async fn read(caller: Principal<'static>, Path((org, bucket)): Path<(OrgId, ResourceId)>) -> Result<String> {
+    let permit = caller.authorize(Read, Resource::bucket(org, bucket))?;
+    Ok(permit.resource().to_string())
+}
+
+async fn maybe(caller: Option<Principal<'static>>) -> String {
+    caller.map_or("nobody".into(), |caller| format!("{caller:?}"))
+}
+
+fn routes() -> Router {
+    Router::new().route("/{org}/{bucket}", get(read).post(write)).route("/maybe", get(maybe))
+}
+
+fn ask(router: &Router, method: &str, path: &str, authorization: &[&str]) -> (u16, http::HeaderMap, String) {
+    let mut request: Request<Body> = request(authorization);
+    *request.method_mut() = method.parse().unwrap();
+    *request.uri_mut() = path.parse().unwrap();
+    run(async {
+        let response = router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status.as_u16(), parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    })
+}
+
+#[test]
+fn a_denial_in_a_handler_is_answered_as_the_layer_answers() {
+    let host = Host::new();
+    let header = host.header();
+    let path = format!("/{}/{}", org(1), bucket(1));
+    let (mine, theirs) = (Resource::bucket(org(1), bucket(1)), Resource::bucket(org(2), bucket(1)));
+
+    let plain = routes().layer(host.layer());
+    assert_eq!(ask(&plain, "POST", &path, &[&header]).2, mine.to_string());
+    for (method, path, missing) in [
+        ("GET", path.clone(), format!("read:{mine}")),
+        ("POST", format!("/{}/{}", org(2), bucket(1)), format!("write:{theirs}")),
+    ] {
+        let (status, headers, body) = ask(&plain, method, &path, &[&header]);
+        assert_eq!((status, body.as_str()), (403, ""));
+        assert_eq!(
+            headers[WWW_AUTHENTICATE],
+            format!(
+                "Bearer realm=\"portcullis\", error=\"insufficient_scope\", \
+                 error_description=\"missing permission `{missing}`\", scope=\"{missing}\""
+            )
+        );
+        let (status, headers, body) =
+            ask(&routes().layer(host.layer().realm("db").influxdb()), method, &path, &[&header]);
+        assert_eq!(status, 403);
+        assert_eq!(headers["x-platform-error-code"], "forbidden");
+        assert!(
+            headers[WWW_AUTHENTICATE]
+                .to_str()
+                .unwrap()
+                .starts_with("Bearer realm=\"db\", error=\"insufficient_scope\"")
+        );
+        assert_eq!(body, format!("{{\"code\":\"forbidden\",\"message\":\"missing permission `{missing}`\"}}"));
+    }
+}
+
+#[test]
+fn influxdbs_clients_get_influxdbs_body() {
+    let host = Host::new();
+    let app = routes().layer(host.layer().influxdb());
+    let expected = "{\"code\":\"unauthorized\",\"message\":\"unauthorized access\"}";
+    for authorization in [&[] as &[&str], &["Basic YTpi"], &["Token nonsense"], &["Token"]] {
+        let (status, headers, body) = ask(&app, "GET", "/maybe", authorization);
+        assert_eq!((status, body.as_str()), (401, expected));
+        assert_eq!(headers["x-platform-error-code"], "unauthorized");
+        assert_eq!(headers["content-type"], "application/json; charset=utf-8");
+    }
+    let explained = routes().layer(host.layer().influxdb().explain());
+    let (_, _, body) = ask(&explained, "GET", "/maybe", &["Token nonsense"]);
+    assert_eq!(body, "{\"code\":\"unauthorized\",\"message\":\"the token is not accepted: the secret is malformed\"}");
+}
+
+#[test]
+fn handlers_without_the_layer_are_refused() {
+    for authorization in [&[] as &[&str], &["Token nonsense"]] {
+        for path in ["/maybe".to_owned(), format!("/{}/{}", org(1), bucket(1))] {
+            let (status, headers, body) = ask(&routes(), "GET", &path, authorization);
+            assert_eq!((status, body.as_str()), (500, ""));
+            assert!(!headers.contains_key(WWW_AUTHENTICATE));
+        }
+    }
+}
+
+#[test]
+fn the_anonymous_behind_an_optional_layer() {
+    let host = Host::new();
+    let app = routes().layer(host.layer().optional());
+    assert_eq!(ask(&app, "GET", "/maybe", &[]).2, "nobody");
+    assert_eq!(ask(&app, "GET", "/maybe", &[&host.header()]).2, format!("Principal({})", host.token.token.id()));
+    let (status, headers, _) = ask(&app, "GET", &format!("/{}/{}", org(1), bucket(1)), &[]);
+    assert_eq!(status, 401);
+    assert_eq!(headers[WWW_AUTHENTICATE], "Bearer realm=\"portcullis\"");
+}
+
+#[test]
+fn an_inner_layer_does_not_take_over_whom_an_outer_one_knows() {
+    let host = Host::new();
+    let known = host.authority.authenticate(host.token.secret.expose()).unwrap().into_owned();
+    let mut request: Request<Bytes> = request(&[]);
+    request.extensions_mut().insert(known);
+    let answer = run(host.layer().optional().layer(service_fn(inside)).oneshot(request)).unwrap();
+    assert_eq!(answer.into_body().0, b"nobody None");
+}
+
+#[test]
+fn rule_17_a_token_revoked_during_a_request_is_not_accepted_any_more() {
+    let host = Host::new();
+    let principal = host.authority.authenticate(host.token.secret.expose()).unwrap();
+    ok(host.authority.revoke(crate::fixture::host(), host.token.token.id()));
+    let denial = principal.authorize(Write, Resource::bucket(org(1), bucket(1))).unwrap_err();
+    assert_eq!(Refusal::from(denial), Refusal::NotAccepted(Reason::Revoked));
+    assert_eq!(Refusal::from(denial).status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn refusals_have_exact_texts() {
+    assert_eq!(Refusal::Anonymous.to_string(), "the request has no `authorization` header");
+    assert_eq!(Refusal::NoLayer.to_string(), "no authentication layer is around this handler");
+    assert_eq!(Refusal::NotAccepted(Reason::Expired).to_string(), "the token is not accepted: the token has expired");
+}

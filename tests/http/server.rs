@@ -1,0 +1,320 @@
+//! The example server: the real program, in a process of its own, over the network.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::app::TOKENS;
+use crate::fixture::eventually;
+
+/// The program, built with whatever `cargo` runs this test.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--example", "server", "--features", "http", "--target-dir"]).arg(&target);
+    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    target.join("debug/examples/server")
+});
+
+struct Server {
+    process: Child,
+    address: SocketAddr,
+    /// What it prints, once it has ended.
+    printed: Vec<JoinHandle<String>>,
+    agent: Agent,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let mut command = Command::new(&*PROGRAM);
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut first = String::new();
+        out.read_line(&mut first).unwrap();
+        let address = first.strip_prefix("listening on http://").and_then(|rest| rest.split(',').next());
+        let address = address.unwrap_or_else(|| panic!("{first}")).parse().unwrap();
+        let errors = process.stderr.take().unwrap();
+        let printed = vec![std::thread::spawn(move || first + &all(out)), std::thread::spawn(move || all(errors))];
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0)
+            .timeout_global(Some(Duration::from_mins(1)));
+        Self { process, address, printed, agent: agent.build().into() }
+    }
+
+    /// Status and body, `null` for none.
+    fn call(&self, token: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Token {token}"));
+        let response = self.agent.run(request.body(body.to_owned()).unwrap()).unwrap();
+        let status = response.status().as_u16();
+        let text = response.into_body().read_to_string().unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    #[track_caller]
+    fn ok(&self, token: &str, method: &str, path: &str, body: &Value) -> Value {
+        let (status, body) = self.call(token, method, path, &body.to_string());
+        assert!(status < 300, "{method} {path}: {status} {body}");
+        body
+    }
+
+    fn set_up(&self) -> Value {
+        self.ok("", "POST", "/api/v2/setup", &json!({ "username": "alice", "org": "acme", "bucket": "metrics" }))
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        stream
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.call("", "GET", "/health", "").0 == 200
+    }
+
+    /// Asks it to stop, as a service manager does.
+    fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// How it ended, and all that it printed.
+    fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.process.wait().unwrap();
+        let printed = std::mem::take(&mut self.printed);
+        (status, printed.into_iter().map(|reader| reader.join().unwrap()).collect())
+    }
+
+    fn kill(mut self) -> String {
+        self.process.kill().unwrap();
+        self.ended().1
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Mostly it has ended already.
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+fn all(mut stream: impl Read) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// What the server answers to these bytes, until it closes the connection.
+fn raw(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = server.connect();
+    // It may refuse before it has read everything.
+    _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const WRITE: &str = "/api/v2/write?org=acme&bucket=metrics";
+const QUERY: &str = "/api/v2/query?org=acme";
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill_and_no_secret_was_printed() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    assert_eq!(server.ok("", "GET", "/api/v2/setup", &json!(null))["allowed"], true);
+    let setup = server.set_up();
+    let root = setup["auth"]["token"].as_str().unwrap().to_owned();
+    let (org, bucket) = (&setup["org"]["id"], &setup["bucket"]["id"]);
+    let resource = json!({ "type": "buckets", "orgID": org, "id": bucket });
+    let one = |action: &str| json!({ "orgID": org, "permissions": [{ "action": action, "resource": resource }] });
+    let create = |action| {
+        let token = server.ok(&root, "POST", TOKENS, &one(action));
+        (token["id"].as_str().unwrap().to_owned(), token["token"].as_str().unwrap().to_owned())
+    };
+    let ((_, writer), (_, reader), (revoked, gone)) = (create("write"), create("read"), create("read"));
+    let head = format!("host: x\r\nconnection: close\r\nauthorization: Token {root}\r\ncontent-length: 0\r\n\r\n");
+    let answer = raw(&server, format!("POST {TOKENS}/{revoked}/revoke HTTP/1.1\r\n{head}").as_bytes());
+    // The file has no other server.
+    assert!(answer.contains("portcullis-everywhere: now\r\n"), "{answer}");
+    let logs = server.ok(&root, "POST", "/api/v2/buckets", &json!({ "name": "logs", "orgID": org }));
+    assert_eq!(server.call(&writer, "POST", WRITE, "m f=1\nm f=2").0, 204);
+    let query = json!({ "query": "from(bucket: \"metrics\")" }).to_string();
+    // What a token is for, and nothing else.
+    let denied = server.call(&reader, "POST", WRITE, "m f=3");
+    assert_eq!((denied.0, &denied.1["code"]), (403, &json!("forbidden")));
+    assert_eq!(server.call(&writer, "POST", QUERY, &query).0, 403);
+    assert_eq!(server.call(&gone, "POST", QUERY, &query).0, 401);
+    let mut printed = server.kill();
+
+    let server = Server::start(data.path());
+    assert_eq!(server.ok("", "GET", "/api/v2/setup", &json!(null))["allowed"], false);
+    let again = json!({ "username": "eve", "org": "evil", "bucket": "b" }).to_string();
+    let refused = server.call("", "POST", "/api/v2/setup", &again);
+    assert_eq!((refused.0, &refused.1["code"]), (422, &json!("conflict")));
+    assert_eq!(server.call(&reader, "POST", QUERY, &query), (200, json!("m f=1\nm f=2\n")));
+    assert_eq!(server.call(&gone, "POST", QUERY, &query).0, 401);
+    assert_eq!(server.call(&writer, "POST", WRITE, "m f=3").0, 204);
+    let list = server.ok(&root, "GET", &format!("{TOKENS}?org=acme"), &json!(null));
+    assert_eq!(list["authorizations"].as_array().unwrap().len(), 3);
+    let buckets = server.ok(&root, "GET", "/api/v2/buckets?name=logs", &json!(null));
+    assert_eq!(buckets["buckets"][0]["id"], logs["id"]);
+    assert_eq!(server.ok(&root, "GET", "/api/v2/me", &json!(null))["name"], "alice");
+    server.terminate();
+    let (status, more) = server.ended();
+    assert!(status.success());
+    printed.push_str(&more);
+    assert!(printed.contains("created (token "), "{printed}");
+    for secret in [&root, &writer, &reader, &gone] {
+        assert!(!printed.contains(secret), "a secret in: {printed}");
+        assert!(!printed.contains(&secret[10..30]), "a part of a secret in: {printed}");
+    }
+}
+
+#[test]
+fn users_organizations_and_what_their_end_means_for_tokens() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let chosen = "chosen-by-the-deployment-0123456789";
+    let setup = json!({ "username": "alice", "org": "acme", "bucket": "metrics", "token": chosen });
+    assert_eq!(server.ok("", "POST", "/api/v2/setup", &setup)["auth"]["token"], chosen);
+    let org = server.ok(chosen, "POST", "/api/v2/orgs", &json!({ "name": "globex" }));
+    let user = server.ok(chosen, "POST", "/api/v2/users", &json!({ "name": "bob" }));
+    let (org_path, user_path) = (
+        format!("/api/v2/orgs/{}", org["id"].as_str().unwrap()),
+        format!("/api/v2/users/{}", user["id"].as_str().unwrap()),
+    );
+    server.ok(chosen, "POST", &format!("{org_path}/members"), &json!({ "id": user["id"] }));
+    let all = |action: &str| json!({ "action": action, "resource": { "type": "*", "orgID": org["id"] } });
+    let new = json!({ "orgID": org["id"], "userID": user["id"], "permissions": [all("read"), all("write")] });
+    let admin = server.ok(chosen, "POST", TOKENS, &new)["token"].as_str().unwrap().to_owned();
+
+    let seen = server.ok(&admin, "GET", "/api/v2/orgs", &json!(null));
+    assert_eq!(seen["orgs"].as_array().unwrap().len(), 1);
+    for (method, path, status) in [
+        ("GET", "/api/v2/orgs?org=acme", 404),
+        ("GET", "/api/v2/users?name=alice", 404),
+        ("POST", "/api/v2/orgs", 403),
+        ("POST", WRITE, 403),
+    ] {
+        assert_eq!(server.call(&admin, method, path, "{\"name\":\"mine\"}").0, status, "{method} {path}");
+    }
+    for (path, body, status) in [
+        (&user_path, json!({ "status": "inactive" }), 401),
+        (&user_path, json!({ "status": "active" }), 200),
+        (&org_path, json!({ "status": "inactive" }), 401),
+        (&org_path, json!({ "status": "active" }), 200),
+    ] {
+        server.ok(chosen, "PATCH", path, &body);
+        assert_eq!(server.call(&admin, "GET", "/api/v2/me", "").0, status, "{path} {body}");
+    }
+    server.ok(chosen, "DELETE", &user_path, &json!(null));
+    assert_eq!(server.call(&admin, "GET", "/api/v2/me", "").0, 401);
+}
+
+#[test]
+fn hostile_requests_leave_the_server_serving() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let root = server.set_up()["auth"]["token"].as_str().unwrap().to_owned();
+
+    // Those who take their time, while all the rest goes on.
+    let slow: Vec<_> = (0..200)
+        .map(|number| {
+            let mut stream = server.connect();
+            let start = if number % 2 == 0 { "GET /health HTT" } else { "" };
+            stream.write_all(start.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert!(server.is_healthy());
+    let huge = "x".repeat(1 << 20);
+    for (bytes, status) in [
+        (b"\0\0\0\0\r\n\r\n".to_vec(), "400"),
+        (b"GET / HTTP/9.9\r\n\r\n".to_vec(), "400"),
+        (b"GET /health HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n".to_vec(), "400"),
+        (b"GET /health HTTP/1.1\r\nhost : x\r\n\r\n".to_vec(), "400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), "400"),
+        (format!("GET /health HTTP/1.1\r\nx: {huge}\r\n\r\n").into_bytes(), "431"),
+        (format!("GET /{huge} HTTP/1.1\r\n\r\n").into_bytes(), "4"),
+        (format!("GET /health HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(1000)).into_bytes(), "431"),
+    ] {
+        let answer = raw(&server, &bytes);
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{text:?}: {answer}");
+        assert!(server.is_healthy(), "{text:?}");
+    }
+    for path in [TOKENS, WRITE, "/api/v2/setup"] {
+        let length = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Token {root}\r\ncontent-length: 99999999\r\n\r\n"
+        );
+        let answer = raw(&server, length.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+        let chunked = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Token {root}\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        let chunk = format!("{:x}\r\n{huge}\r\n", huge.len());
+        let answer = raw(&server, (chunked + &chunk.repeat(3)).as_bytes());
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{path}: {answer:.100}");
+    }
+    assert!(server.is_healthy());
+    // They are not waited for forever.
+    for mut stream in slow {
+        let mut answer = String::new();
+        _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn asked_to_stop_it_finishes_what_it_has_begun() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let root = server.set_up()["auth"]["token"].as_str().unwrap().to_owned();
+    let line = "m f=1";
+    let mut stream = server.connect();
+    let head = format!(
+        "POST {WRITE} HTTP/1.1\r\nhost: x\r\nauthorization: Token {root}\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        line.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // It reads the body now, so the request is under way.
+    let mut begun = [0; 25];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.terminate();
+    eventually("no new connection is accepted", || TcpStream::connect(server.address).is_err());
+    stream.write_all(line.as_bytes()).unwrap();
+    let answer = all(stream);
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    let (status, printed) = server.ended();
+    assert!(status.success());
+    assert!(printed.ends_with("stopped\n") || printed.contains("stopped\n"), "{printed}");
+}
+
+#[test]
+fn it_listens_on_loopback_only_and_says_what_it_takes() {
+    for (arguments, expected) in [
+        (vec!["--listen", "0.0.0.0:0"], "--listen 0.0.0.0:0: secrets would cross the network in the clear\n"),
+        (vec!["--listen", "here"], "--listen here: invalid socket address syntax\n"),
+        (vec!["--data"], "--data needs a value\n"),
+        (vec!["--help"], "usage: server [--listen ADDRESS] [--data DIRECTORY]\n"),
+    ] {
+        let output = Command::new(&*PROGRAM).args(&arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text.starts_with(expected), "{arguments:?}: {text}");
+    }
+}

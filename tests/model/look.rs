@@ -1,0 +1,153 @@
+//! Compares everything that can be seen of the authorities with what the model says.
+
+use portcullis::{Action, Actor, Error, Filter, Reason, Standing, Status, TokenId};
+
+use super::calls::{organization, resources, user};
+use super::compare::{Seen, differs, ensure, same, unavailable};
+use super::naive::Answer;
+use super::node::seconds;
+use super::rules::{self, Objection};
+use super::run::{Who, World};
+use super::state;
+
+const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
+
+impl World {
+    pub fn compare_list(&self, seat: usize, who: Who, filter: &Filter, mut after: Option<TokenId>, limit: usize) {
+        let (node, now) = (&self.seats[seat].node, self.now());
+        let acting = if node.lost { Err(unavailable()) } else { self.acting(seat, who) };
+        let expected = acting.map(|acting| {
+            let tokens = rules::list(&node.view, &acting, filter, after);
+            tokens.into_iter().map(|token| Seen::by_the_rules(&node.view, token, now)).collect::<Vec<_>>()
+        });
+        let mut found = Ok(Vec::new());
+        let actor = self.actor(seat, who);
+        while let Ok(tokens) = &mut found {
+            match self.authority(seat).list(&actor, filter, after, limit) {
+                Ok(page) => {
+                    ensure(page.tokens.len() <= limit, || format!("{} tokens, not {limit}", page.tokens.len()));
+                    tokens.extend(page.tokens.iter().map(|token| Seen::really(token, now)));
+                    after = page.next;
+                }
+                Err(error) => found = Err(Objection::of(&error)),
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        same(&found, &expected, &format!("authority {seat}: what {who:?} sees with {filter:?}"));
+    }
+
+    /// Compares everything that can be seen.
+    pub fn look(&mut self) {
+        for seat in [0, 1] {
+            self.compare_list(seat, Who::Host, &Filter::default(), None, 3);
+            self.compare_tokens(seat);
+            self.compare_secrets(seat);
+            for number in 0..self.seats[seat].node.held.len() {
+                self.compare_principal(seat, number);
+                self.compare_list(seat, Who::Held(number), &Filter::default(), None, 100);
+            }
+            if !self.seats[seat].node.lost {
+                same(&self.authority(seat).position(), &self.seats[seat].node.view.at, "how far it followed");
+            }
+        }
+        for principal in &self.closed {
+            let decision = principal.authorize(Action::READ, resources()[0]).map_err(|denial| denial.reason());
+            let checks = [principal.check(), decision.map(|_| ())];
+            same(&checks, &[Err(Reason::Unavailable); 2], "a principal of an authority that was closed");
+        }
+    }
+
+    /// Every token that ever was, one by one, and the standings.
+    fn compare_tokens(&self, seat: usize) {
+        let (node, authority, now) = (&self.seats[seat].node, self.authority(seat), self.now());
+        let host = Actor::host("model");
+        for id in &self.ids {
+            let expected = match node.view.tokens.get(id) {
+                _ if node.lost => Err(unavailable()),
+                Some(token) => Ok(Seen::by_the_rules(&node.view, token, now)),
+                None => Err(rules::not_found(*id)),
+            };
+            let found = authority.get(&host, *id);
+            same(
+                &found.as_ref().map(|token| Seen::really(token, now)).map_err(Objection::of),
+                &expected,
+                &format!("authority {seat}: token {id}"),
+            );
+            if let Ok(token) = found {
+                let last = token.last_used_at().map(seconds);
+                match (last, node.used.get(id)) {
+                    (None, None) => {}
+                    (Some(last), Some((first, until))) if (*first..=*until).contains(&last) => {}
+                    (last, used) => {
+                        differs(format!("authority {seat}: {id} was last used at {last:?}, not {used:?}"));
+                    }
+                }
+            }
+        }
+        let standings = |expected, found: Result<Standing, Error>| {
+            let expected = if node.lost { Err(unavailable()) } else { Ok(expected) };
+            same(&found.as_ref().copied().map_err(Objection::of), &expected, "standings");
+        };
+        (0..3).for_each(|n| standings(node.view.owner(user(n)), authority.owner(user(n))));
+        (0..2).for_each(|n| {
+            standings(node.view.organization(organization(n)), authority.organization(organization(n)));
+        });
+        let in_use = |token: &&state::Token| token.status != Status::Revoked;
+        let secrets = node
+            .view
+            .tokens
+            .values()
+            .filter(in_use)
+            .map(|token| 1 + usize::from(token.overlap.as_ref().is_some_and(|(_, end)| now < *end)));
+        let counted = authority.tokens_by_pepper().map(|counts| counts[&'0']).map_err(|error| Objection::of(&error));
+        let expected = if node.lost { Err(unavailable()) } else { Ok(secrets.sum::<usize>()) };
+        same(&counted, &expected, "secrets by pepper");
+    }
+
+    /// Every secret that ever was.
+    fn compare_secrets(&mut self, seat: usize) {
+        let now = self.now();
+        for secret in &self.secrets {
+            let expected = self.seats[seat].node.authenticate(secret, now);
+            let authority = self.seats[seat].authority.as_ref().unwrap();
+            let found = authority.authenticate(secret).map_err(|error| error.reason());
+            let found = found.and_then(|principal| principal.token().map(|token| token.id()));
+            same(&found, &expected, &format!("authority {seat}: whose `{secret}` is"));
+            if let Ok(id) = expected {
+                self.seats[seat].node.use_token(id);
+            }
+        }
+    }
+
+    /// What a principal may do.
+    fn compare_principal(&self, seat: usize, number: usize) {
+        let (node, now) = (&self.seats[seat].node, self.now());
+        let held = &node.held[number];
+        let expected = node.token_of(held, now);
+        let what = format!("authority {seat}: principal {number} of {} with `{}`", held.token, held.secret);
+        same(&held.real.check(), &expected.map(|_| ()), &what);
+        let token = held.real.token();
+        let by_the_rules = expected.map(|token| Seen::by_the_rules(&node.view, token, now));
+        same(&token.map(|token| Seen::really(&token, now)), &by_the_rules, &what);
+        for resource in resources() {
+            for actions in ACTIONS {
+                let decision = held.real.authorize(actions, resource);
+                let expected = match expected {
+                    Err(reason) => Answer::Refused(vec![reason]),
+                    Ok(token) => rules::decide(&node.view, token, actions, &resource, now),
+                };
+                let right = match (&expected, &decision) {
+                    (Answer::Allowed, Ok(permit)) => permit.action() == actions && *permit.resource() == resource,
+                    (Answer::Refused(reasons), Err(denial)) => reasons.contains(&denial.reason()),
+                    (Answer::Missing(missing), Err(denial)) => {
+                        denial.reason() == Reason::NotPermitted && denial.missing().eq(missing.iter().copied())
+                    }
+                    _ => false,
+                };
+                ensure(right, || format!("{what}, {actions} of {resource}: {decision:?}, not {expected:?}"));
+            }
+        }
+    }
+}

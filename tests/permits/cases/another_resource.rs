@@ -1,0 +1,9 @@
+use portcullis::{Permit, Resource, Write};
+use portcullis_permits::write_points;
+
+fn write(mut permit: Permit<Write>, another: Resource) -> Resource {
+    permit.resource = another;
+    write_points(permit, &[20.5])
+}
+
+fn main() {}

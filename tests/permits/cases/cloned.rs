@@ -1,0 +1,8 @@
+use portcullis::{Permit, Resource, Write};
+use portcullis_permits::write_points;
+
+fn write(permit: Permit<Write>) -> Resource {
+    write_points(permit.clone(), &[20.5])
+}
+
+fn main() {}
