@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis::{
     Action, Actor, Authority, Error, Issued, NewToken, OrgId, Pattern, Pending, Permission, Receipt, Resource,
-    ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, Token, TokenId, TokenKind, Update, UserId,
+    ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, Token, TokenId, TokenKind, Update, Updated,
+    UserId,
 };
 
 use super::naive::Kind;
@@ -166,7 +167,7 @@ pub enum Reply {
 /// A call under way.
 pub enum Waiting {
     Issued(Pending<Issued>),
-    Token(Pending<Token>),
+    Updated(Pending<Updated>),
     Receipt(Pending<Receipt>),
 }
 
@@ -174,7 +175,7 @@ impl Waiting {
     pub fn wait(self) -> Result<Reply, Error> {
         match self {
             Self::Issued(pending) => pending.wait().map(Reply::Issued),
-            Self::Token(pending) => pending.wait().map(Reply::Token),
+            Self::Updated(pending) => pending.wait().map(|updated| Reply::Token(updated.token)),
             Self::Receipt(pending) => pending.wait().map(Reply::Receipt),
         }
     }
@@ -185,7 +186,7 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
     match call {
         Call::Setup(owner) => Waiting::Issued(authority.setup(*owner)),
         Call::Create(new) => Waiting::Issued(authority.create(actor, new_token(new))),
-        Call::Update(id, change) => Waiting::Token(authority.update(actor, *id, update(change))),
+        Call::Update(id, change) => Waiting::Updated(authority.update(actor, *id, update(change))),
         Call::Rotate(id, overlap, secret) => {
             let rotation = Rotation::new().overlap(*overlap);
             let rotation = match secret {

@@ -62,7 +62,11 @@ fn open(medium: &Medium, number: usize, clock: &ManualClock) -> (Authority, Faul
     // One of them reads in pages of a few records.
     let store = if number == 0 { medium.clone() } else { medium.paged() };
     let (store, faults) = FaultyStore::new(store);
-    let settings = Authority::builder().clock(clock.clone()).follow(Duration::MAX).write_last_used(Duration::MAX);
+    let settings = Authority::builder()
+        .clock(clock.clone())
+        .follow(Duration::MAX)
+        .write_last_used(Duration::MAX)
+        .availability_over_revocation();
     (settings.open(store).wait().unwrap(), faults)
 }
 
