@@ -28,12 +28,12 @@ fn sequences(usual: u32, steps: usize, run: impl Fn(&[u8]) -> Result<(), String>
 
 #[test]
 fn rules_9_to_19_sequences_in_memory() {
-    sequences(60, 60, |steps| run(steps, InMemory));
+    sequences(40, 60, |steps| run(steps, InMemory));
 }
 
 #[test]
 fn rules_9_to_19_sequences_in_a_file() {
-    sequences(6, 40, |steps| {
+    sequences(4, 40, |steps| {
         let directory = tempfile::tempdir().unwrap();
         run(steps, InFiles::new(directory, |directory| directory.path().to_owned()))
     });

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use portcullis::{
     Action, Actor, Authority, Error, Issued, NewToken, OrgId, Pattern, Pending, Permission, Receipt, Resource,
-    ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, Token, TokenId, TokenKind, Update, Updated,
-    UserId,
+    ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, TokenId, TokenKind, Update, Updated, UserId,
 };
 
 use super::naive::Kind;
@@ -160,14 +159,14 @@ impl Call {
 #[derive(Debug)]
 pub enum Reply {
     Issued(Issued),
-    Token(Token),
+    Updated(Updated),
     Receipt(Receipt),
 }
 
 /// A call under way.
 pub enum Waiting {
     Issued(Pending<Issued>),
-    Token(Pending<Updated>),
+    Updated(Pending<Updated>),
     Receipt(Pending<Receipt>),
 }
 
@@ -175,7 +174,7 @@ impl Waiting {
     pub fn wait(self) -> Result<Reply, Error> {
         match self {
             Self::Issued(pending) => pending.wait().map(Reply::Issued),
-            Self::Token(pending) => pending.wait().map(|updated| Reply::Token(updated.token)),
+            Self::Updated(pending) => pending.wait().map(Reply::Updated),
             Self::Receipt(pending) => pending.wait().map(Reply::Receipt),
         }
     }
@@ -186,7 +185,7 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
     match call {
         Call::Setup(owner) => Waiting::Issued(authority.setup(*owner)),
         Call::Create(new) => Waiting::Issued(authority.create(actor, new_token(new))),
-        Call::Update(id, change) => Waiting::Token(authority.update(actor, *id, update(change))),
+        Call::Update(id, change) => Waiting::Updated(authority.update(actor, *id, update(change))),
         Call::Rotate(id, overlap, secret) => {
             let rotation = Rotation::new().overlap(*overlap);
             let rotation = match secret {

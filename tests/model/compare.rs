@@ -67,8 +67,12 @@ impl Seen {
     }
 }
 
-pub fn unavailable() -> Objection {
-    Objection::of(&Error::Unavailable)
+/// What a call says while everything is denied for that reason.
+pub fn denying(reason: Reason) -> Objection {
+    Objection::of(&match reason {
+        Reason::Stale => Error::StaleView,
+        _ => Error::Unavailable,
+    })
 }
 
 /// They differ. Not by the macro, so that nothing is printed: whoever looks for the shortest sequence fails often.

@@ -3,7 +3,7 @@
 use portcullis::{Action, Actor, Error, Filter, Reason, Standing, Status, TokenId};
 
 use super::calls::{organization, resources, user};
-use super::compare::{Seen, differs, ensure, same, unavailable};
+use super::compare::{Seen, denying, differs, ensure, same};
 use super::naive::Answer;
 use super::node::seconds;
 use super::rules::{self, Objection};
@@ -15,7 +15,7 @@ const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
 impl World {
     pub fn compare_list(&self, seat: usize, who: Who, filter: &Filter, mut after: Option<TokenId>, limit: usize) {
         let (node, now) = (&self.seats[seat].node, self.now());
-        let acting = if node.lost { Err(unavailable()) } else { self.acting(seat, who) };
+        let acting = node.check(&self.clock).map_err(denying).and_then(|()| self.acting(seat, who));
         let expected = acting.map(|acting| {
             let tokens = rules::list(&node.view, &acting, filter, after);
             tokens.into_iter().map(|token| Seen::by_the_rules(&node.view, token, now)).collect::<Vec<_>>()
@@ -48,6 +48,8 @@ impl World {
                 self.compare_principal(seat, number);
                 self.compare_list(seat, Who::Held(number), &Filter::default(), None, 100);
             }
+            let denies = self.seats[seat].node.check(&self.clock).err();
+            same(&self.authority(seat).health().denies, &denies, "why everything is denied");
             if !self.seats[seat].node.lost {
                 same(&self.authority(seat).position(), &self.seats[seat].node.view.at, "how far it followed");
             }
@@ -62,10 +64,10 @@ impl World {
     /// Every token that ever was, one by one, and the standings.
     fn compare_tokens(&self, seat: usize) {
         let (node, authority, now) = (&self.seats[seat].node, self.authority(seat), self.now());
-        let host = Actor::host("model");
+        let (host, denies) = (Actor::host("model"), node.check(&self.clock).err());
         for id in &self.ids {
             let expected = match node.view.tokens.get(id) {
-                _ if node.lost => Err(unavailable()),
+                _ if denies.is_some() => Err(denying(denies.unwrap())),
                 Some(token) => Ok(Seen::by_the_rules(&node.view, token, now)),
                 None => Err(rules::not_found(*id)),
             };
@@ -76,6 +78,7 @@ impl World {
                 &format!("authority {seat}: token {id}"),
             );
             if let Ok(token) = found {
+                self.compare_explanation(seat, *id);
                 let last = token.last_used_at().map(seconds);
                 match (last, node.used.get(id)) {
                     (None, None) => {}
@@ -87,7 +90,7 @@ impl World {
             }
         }
         let standings = |expected, found: Result<Standing, Error>| {
-            let expected = if node.lost { Err(unavailable()) } else { Ok(expected) };
+            let expected = denies.map_or(Ok(expected), |reason| Err(denying(reason)));
             same(&found.as_ref().copied().map_err(Objection::of), &expected, "standings");
         };
         (0..3).for_each(|n| standings(node.view.owner(user(n)), authority.owner(user(n))));
@@ -102,15 +105,30 @@ impl World {
             .filter(in_use)
             .map(|token| 1 + usize::from(token.overlap.as_ref().is_some_and(|(_, end)| now < *end)));
         let counted = authority.tokens_by_pepper().map(|counts| counts[&'0']).map_err(|error| Objection::of(&error));
-        let expected = if node.lost { Err(unavailable()) } else { Ok(secrets.sum::<usize>()) };
+        let expected = denies.map_or(Ok(secrets.sum::<usize>()), |reason| Err(denying(reason)));
         same(&counted, &expected, "secrets by pepper");
+    }
+
+    /// What a token may do, as whoever may see it is told.
+    fn compare_explanation(&self, seat: usize, id: TokenId) {
+        let (view, now) = (&self.seats[seat].node.view, self.now());
+        for resource in resources() {
+            let explained = self.authority(seat).explain(Actor::host("model"), id, Action::READ_WRITE, &resource);
+            let explained = explained.unwrap().map_err(|denial| (denial.reason(), denial.missing().collect()));
+            let expected = match rules::decide(view, &view.tokens[&id], Action::READ_WRITE, &resource, now) {
+                Answer::Allowed => Ok(()),
+                Answer::Refused(reasons) => Err((reasons[0], Vec::new())),
+                Answer::Missing(missing) => Err((Reason::NotPermitted, missing)),
+                Answer::Senseless(reason) => Err((reason, Vec::new())),
+            };
+            same(&explained, &expected, &format!("what {id} may do to {resource}"));
+        }
     }
 
     /// Every secret that ever was.
     fn compare_secrets(&mut self, seat: usize) {
-        let now = self.now();
         for secret in &self.secrets {
-            let expected = self.seats[seat].node.authenticate(secret, now);
+            let expected = self.seats[seat].node.authenticate(secret, &self.clock);
             let authority = self.seats[seat].authority.as_ref().unwrap();
             let found = authority.authenticate(secret).map_err(|error| error.reason());
             let found = found.and_then(|principal| principal.token().map(|token| token.id()));
@@ -124,8 +142,8 @@ impl World {
     /// What a principal may do.
     fn compare_principal(&self, seat: usize, number: usize) {
         let (node, now) = (&self.seats[seat].node, self.now());
-        let held = &node.held[number];
-        let expected = node.token_of(held, now);
+        let (held, revision) = (&node.held[number], node.view.at.revision);
+        let expected = node.token_of(held, &self.clock);
         let what = format!("authority {seat}: principal {number} of {} with `{}`", held.token, held.secret);
         same(&held.real.check(), &expected.map(|_| ()), &what);
         let token = held.real.token();
@@ -139,7 +157,9 @@ impl World {
                     Ok(token) => rules::decide(&node.view, token, actions, &resource, now),
                 };
                 let right = match (&expected, &decision) {
-                    (Answer::Allowed, Ok(permit)) => permit.action() == actions && *permit.resource() == resource,
+                    (Answer::Allowed, Ok(permit)) => {
+                        permit.action() == actions && *permit.resource() == resource && permit.revision() == revision
+                    }
                     (Answer::Refused(reasons), Err(denial)) => reasons.contains(&denial.reason()),
                     (Answer::Missing(missing), Err(denial)) => {
                         denial.reason() == Reason::NotPermitted && denial.missing().eq(missing.iter().copied())

@@ -1,8 +1,9 @@
 //! What one authority knows: an old state until it looks again, and the principals that it gave out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use portcullis::{Reason, Timestamp, TokenId};
+use portcullis::{Clock, Reason, Timestamp, TokenId};
 
 use super::rules::{Acting, Objection, not_accepted};
 use super::state::State;
@@ -39,6 +40,11 @@ pub struct Node {
     pub doubt: Option<Doubt>,
     /// The times that it may take for the current one.
     pub time: Used,
+    /// How old its view of the store may get.
+    pub bound: Option<Duration>,
+    /// When it last read the store, as it says, and when it last really was where the store is: by the clock's uptime.
+    pub read: Duration,
+    pub current: Duration,
 }
 
 pub fn seconds(time: Timestamp) -> u64 {
@@ -51,10 +57,22 @@ pub fn later(a: Used, b: Used) -> Used {
 
 impl Node {
     /// Just opened.
-    pub fn new(head: &State, used: &BTreeMap<TokenId, Used>, now: Timestamp) -> Self {
+    pub fn new(head: &State, used: &BTreeMap<TokenId, Used>, clock: &dyn Clock, bound: Option<Duration>) -> Self {
+        let (now, uptime) = (clock.now(), clock.uptime());
         let used = used.iter().filter(|(id, _)| head.tokens.contains_key(id)).map(|(id, used)| (*id, *used)).collect();
         let (held, unwritten, time) = (Vec::new(), BTreeSet::new(), (seconds(now), seconds(now)));
-        Self { view: head.clone(), lost: false, held, used, unwritten, doubt: None, time }
+        Self {
+            view: head.clone(),
+            lost: false,
+            held,
+            used,
+            unwritten,
+            doubt: None,
+            time,
+            bound,
+            read: uptime,
+            current: uptime,
+        }
     }
 
     /// It read what others changed, or everything where there was no way from its own state to the store's.
@@ -97,9 +115,19 @@ impl Node {
         }
     }
 
+    /// Why it denies everything: it knows nothing, or only what was too long ago.
+    pub fn check(&self, clock: &dyn Clock) -> Result<(), Reason> {
+        if self.lost {
+            return Err(Reason::Unavailable);
+        }
+        let behind = clock.uptime().saturating_sub(self.read);
+        if self.bound.is_some_and(|bound| behind >= bound) { Err(Reason::Stale) } else { Ok(()) }
+    }
+
     /// Whose secret it is.
-    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Result<TokenId, Reason> {
-        if self.lost { Err(Reason::Unavailable) } else { self.view.authenticate(secret, now) }
+    pub fn authenticate(&self, secret: &str, clock: &dyn Clock) -> Result<TokenId, Reason> {
+        self.check(clock)?;
+        self.view.authenticate(secret, clock.now())
     }
 
     /// A secret of that token was accepted.
@@ -110,17 +138,16 @@ impl Node {
     }
 
     /// The token of a principal, if it is accepted.
-    pub fn token_of(&self, held: &Held, now: Timestamp) -> Result<&super::state::Token, Reason> {
-        if self.lost {
-            return Err(Reason::Unavailable);
-        }
+    pub fn token_of(&self, held: &Held, clock: &dyn Clock) -> Result<&super::state::Token, Reason> {
+        self.check(clock)?;
+        let now = clock.now();
         let token = self.view.tokens.get(&held.token).filter(|token| State::in_use(token, &held.secret, now));
         let token = token.filter(|_| !held.dead).ok_or(Reason::Unknown)?;
         self.view.accepts(token, now)?;
         Ok(token)
     }
 
-    pub fn acting(&self, held: &Held, now: Timestamp) -> Result<Acting, Objection> {
-        self.token_of(held, now).map(|token| Acting::Token(Box::new(token.clone()))).map_err(not_accepted)
+    pub fn acting(&self, held: &Held, clock: &dyn Clock) -> Result<Acting, Objection> {
+        self.token_of(held, clock).map(|token| Acting::Token(Box::new(token.clone()))).map_err(not_accepted)
     }
 }

@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use portcullis::testing::{self, Fault, Faults, FaultyStore, ManualClock};
-use portcullis::{Actor, Authority, Clock, Error, Filter, KindName, Principal, Standing, Status, Timestamp, TokenId};
+use portcullis::{
+    Actor, Authority, Clock, Error, Everywhere, Filter, KindName, Principal, Reason, Standing, Status, Timestamp,
+    TokenId,
+};
 
 use super::calls::{Call, HOUR, New, Reply, START, chosen, kind, nobody, organization, start, user};
 use super::compare::{Seen, differs, ensure, same};
@@ -58,15 +61,21 @@ fn now(clock: &ManualClock) -> Timestamp {
     clock.now()
 }
 
+/// How old an authority's view may get.
+fn bound(number: usize) -> Option<Duration> {
+    (number == 1).then_some(HOUR * 2)
+}
+
 fn open(medium: &Medium, number: usize, clock: &ManualClock) -> (Authority, Faults) {
     // One of them reads in pages of a few records.
     let store = if number == 0 { medium.clone() } else { medium.paged() };
     let (store, faults) = FaultyStore::new(store);
-    let settings = Authority::builder()
-        .clock(clock.clone())
-        .follow(Duration::MAX)
-        .availability_over_revocation()
-        .write_last_used(Duration::MAX);
+    let settings = Authority::builder().clock(clock.clone()).follow(HOUR).write_last_used(Duration::MAX);
+    // And that one denies everything when it has not read the store for too long.
+    let settings = match bound(number) {
+        Some(bound) => settings.stale_after(bound),
+        None => settings.availability_over_revocation(),
+    };
     (settings.open(store).wait().unwrap(), faults)
 }
 
@@ -81,7 +90,7 @@ pub fn run(bytes: &[u8], place: impl Place + 'static) -> Result<(), String> {
     let empty = State::new();
     let seats = [0, 1].map(|number| {
         let (authority, faults) = open(&medium, number, &clock);
-        Seat { authority: Some(authority), faults, node: Node::new(&empty, &BTreeMap::new(), START) }
+        Seat { authority: Some(authority), faults, node: Node::new(&empty, &BTreeMap::new(), &clock, bound(number)) }
     });
     let mut world = World {
         clock,
@@ -116,6 +125,7 @@ impl World {
             self.look();
         }
         for step in steps {
+            self.note_who_is_current();
             self.step(&mut Numbers::new(step));
             self.look();
         }
@@ -175,7 +185,11 @@ impl World {
             Step::Clock(by, back) => {
                 let time = if back { self.now().saturating_sub(by) } else { self.now().saturating_add(by) };
                 self.told.push(format!("the clock shows {time}"));
-                self.clock.set(time);
+                if back {
+                    self.clock.set(time);
+                } else {
+                    self.clock.advance(by);
+                }
                 for seat in &mut self.seats {
                     let time = seconds(time);
                     seat.node.time = (seat.node.time.0.min(time), seat.node.time.1.max(time));
@@ -211,7 +225,7 @@ impl World {
         let node = &self.seats[seat].node;
         match who {
             Who::Host => Ok(Acting::Host("model".into())),
-            Who::Held(number) => node.acting(&node.held[number], self.now()),
+            Who::Held(number) => node.acting(&node.held[number], &self.clock),
             Who::Foreign(_) => Err(rules::foreign()),
         }
     }
@@ -224,7 +238,9 @@ impl World {
         };
         let answer = match answer {
             Ok(Reply::Issued(issued)) => format!("token {} with `{}`", issued.token.id(), issued.secret.expose()),
-            Ok(Reply::Token(token)) => format!("token {} at revision {}", token.id(), token.revision()),
+            Ok(Reply::Updated(portcullis::Updated { token, .. })) => {
+                format!("token {} at revision {}", token.id(), token.revision())
+            }
             Ok(Reply::Receipt(receipt)) => format!("{receipt:?}"),
             Err(error) => error.to_string(),
         };
@@ -294,7 +310,11 @@ impl World {
     /// The authority settles what it is in doubt about, and reads what others changed.
     fn catch_up(&mut self, seat: usize) {
         self.settle(seat);
-        self.seats[seat].node.read(&self.history, &self.used);
+        let node = &mut self.seats[seat].node;
+        if node.check(&self.clock).is_err() {
+            node.read = self.clock.uptime();
+        }
+        node.read(&self.history, &self.used);
     }
 
     /// A commit in doubt is repeated: it happened, happens now, or cannot any more.
@@ -321,7 +341,7 @@ impl World {
         let last = self.head().at.revision;
         let told = match &answer {
             Ok(Reply::Issued(issued)) => Some(issued.token.revision()),
-            Ok(Reply::Token(token)) => Some(token.revision()),
+            Ok(Reply::Updated(updated)) => Some(updated.token.revision()),
             Ok(Reply::Receipt(receipt)) => Some(receipt.revision),
             Err(_) => None,
         };
@@ -353,7 +373,7 @@ impl World {
                     self.history.push((*after).clone());
                     self.seats[seat].node.show(&after);
                 }
-                let shown = self.answered(&after, told, &reply, changed, revision);
+                let shown = self.answered(seat, &after, told, &reply, changed, revision);
                 match (shown, since) {
                     (Some((found, _)), Some(_)) => self.shown.push((usize::MAX, found)),
                     (Some((found, expected)), None) => same(&found, &expected, "the answer"),
@@ -366,6 +386,7 @@ impl World {
     /// What was answered is right. A token in it, as it is shown and as the rules say.
     fn answered(
         &mut self,
+        seat: usize,
         after: &State,
         told: Told,
         reply: &Reply,
@@ -377,7 +398,10 @@ impl World {
             (Seen::really(token, now), Seen::by_the_rules(after, &after.tokens[&id], now))
         };
         match (told, reply) {
-            (Told::Token(id), Reply::Token(token)) => return Some(shown(id, token)),
+            (Told::Token(id), Reply::Updated(updated)) => {
+                self.compare_everywhere(seat, &updated.receipt);
+                return Some(shown(id, &updated.token));
+            }
             (Told::Token(id), Reply::Issued(issued)) => {
                 let secret = issued.secret.expose().to_owned();
                 same(&secret, &after.tokens[&id].secret, "the secret");
@@ -389,12 +413,22 @@ impl World {
             }
             (Told::Count(count), Reply::Receipt(receipt)) => {
                 same(&receipt.changed, &count, "how many changed");
+                self.compare_everywhere(seat, receipt);
                 ensure(!changed || receipt.revision == revision, || format!("{receipt:?}, not revision {revision}"));
             }
             (Told::MayBeForgotten(_), Reply::Receipt(receipt)) => same(&receipt.changed, &0, "how many changed"),
             (told, reply) => differs(format!("{reply:?} for {told:?}")),
         }
         None
+    }
+
+    /// Rule 17: when a change holds on every authority.
+    fn compare_everywhere(&self, seat: usize, receipt: &portcullis::Receipt) {
+        let expected = match bound(seat) {
+            Some(bound) => Everywhere::By(self.now().saturating_add(bound + bound / 1_000)),
+            None => Everywhere::Unbounded,
+        };
+        same(&receipt.everywhere, &expected, "when it holds everywhere");
     }
 
     /// A secret that was in use before, and forgotten, may be in use again. Whether a principal from before, of an
@@ -415,6 +449,7 @@ impl World {
         self.seats[seat].node.time = (now, now);
         same(&self.medium.head(), &self.head().at, "what the store holds");
         same(&self.authority(seat).position(), &self.head().at, "how far it followed");
+        self.note_reading(seat);
     }
 
     fn faulty(&mut self, seat: usize, numbers: &mut Numbers<'_>, (store_call, nth, fault): (StoreCall, u64, Fault)) {
@@ -441,17 +476,39 @@ impl World {
 
     /// How far an authority came before its store failed, it says itself.
     fn follow_position(&mut self, seat: usize) {
-        let lost = self.authority(seat).owner(nobody()).is_err();
-        let at = self.authority(seat).position();
+        let (lost, at) =
+            (self.authority(seat).health().denies == Some(Reason::Unavailable), self.authority(seat).position());
         let now = seconds(self.now());
         let node = &mut self.seats[seat].node;
         node.time = (node.time.0.min(now), node.time.1.max(now));
         if lost {
             node.lose();
-        } else if node.lost || at != node.view.at {
+            return;
+        }
+        if node.lost || at != node.view.at {
             node.read(&self.history, &self.used);
             same(&at, &self.seats[seat].node.view.at, "how far it followed");
         }
+        self.note_reading(seat);
+    }
+
+    fn note_who_is_current(&mut self) {
+        let (at, uptime) = (self.head().at, self.clock.uptime());
+        for seat in &mut self.seats {
+            if !seat.node.lost && seat.node.view.at == at {
+                seat.node.current = uptime;
+            }
+        }
+    }
+
+    /// When an authority last read the store it says itself; it cannot have been where the store is any later.
+    fn note_reading(&mut self, seat: usize) {
+        let uptime = self.clock.uptime();
+        let behind = self.authority(seat).health().behind;
+        self.note_who_is_current();
+        let node = &mut self.seats[seat].node;
+        node.read = uptime.saturating_sub(behind);
+        ensure(node.read <= node.current, || format!("read at {:?}, but behind since {:?}", node.read, node.current));
     }
 
     /// The store takes a commit, or does not, and never says so.
@@ -491,7 +548,7 @@ impl World {
 
     fn hold(&mut self, seat: usize, secret: usize) {
         let secret = self.secrets[secret].clone();
-        let Ok(id) = self.seats[seat].node.authenticate(&secret, self.now()) else { return };
+        let Ok(id) = self.seats[seat].node.authenticate(&secret, &self.clock) else { return };
         let real = self.authority(seat).authenticate(&secret).unwrap().into_owned();
         self.told.push(format!("authority {seat}: a principal for `{secret}` of {id} is kept"));
         let node = &mut self.seats[seat].node;
@@ -541,7 +598,7 @@ impl World {
             self.medium.crash();
         }
         let (authority, faults) = open(&self.medium, seat, &self.clock);
-        let node = Node::new(self.history.last().unwrap(), &self.used, now(&self.clock));
+        let node = Node::new(self.history.last().unwrap(), &self.used, &self.clock, bound(seat));
         let held =
             std::mem::replace(&mut self.seats[seat], Seat { authority: Some(authority), faults, node }).node.held;
         self.closed.truncate(2);

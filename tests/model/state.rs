@@ -166,17 +166,11 @@ impl Kind {
         }
     }
 
-    /// Whether it has everything that the other has.
-    pub fn covers(&self, other: &Self) -> bool {
-        self.lacks(other).is_empty()
-    }
-
     /// What the other has and this has not: the widest of it.
     pub fn lacks(&self, other: &Self) -> BTreeSet<String> {
         let own = self.permissions();
-        let wanted = other.permissions();
-        let lacking = widest(&wanted).into_iter().filter(|each| !own.iter().any(|mine| is_wider(mine, each)));
-        lacking.map(|each| each.to_string()).collect()
+        let wanted = naive::minimal(&other.permissions());
+        wanted.iter().filter(|each| !naive::covers(&own, &[**each])).map(ToString::to_string).collect()
     }
 
     /// Two that say the same are the same kind.
@@ -187,21 +181,7 @@ impl Kind {
     }
 }
 
-/// Whether one permission matches whatever the other matches.
-pub fn is_wider(wide: &Permission, narrow: &Permission) -> bool {
-    let (w, n) = (wide.pattern(), narrow.pattern());
-    wide.action() == narrow.action()
-        && (w.kind().is_none() || w.kind() == n.kind())
-        && (w.org().is_none() || w.org() == n.org())
-        && (w.id().is_none() || w.id() == n.id())
-}
-
-/// Those that no other one of the list makes superfluous.
-pub fn widest(permissions: &[Permission]) -> Vec<Permission> {
-    let superfluous = |each: &Permission| permissions.iter().any(|other| other != each && is_wider(other, each));
-    permissions.iter().copied().filter(|each| !superfluous(each)).collect()
-}
-
+/// The widest of them, as text.
 pub fn texts(permissions: &[Permission]) -> BTreeSet<String> {
-    widest(permissions).iter().map(ToString::to_string).collect()
+    naive::minimal(permissions).iter().map(ToString::to_string).collect()
 }
