@@ -2,9 +2,10 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::index::segments::Segments;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{TRIED, spin_loop};
 
 /// A hash table that grows a page at a time (*extendible hashing*): readers take no lock and count no references, and a
 /// writer never copies the whole.
@@ -34,9 +35,9 @@ struct Page {
     depth: AtomicU32,
 }
 
-const PAGE: usize = 256;
+const PAGE: usize = if TRIED { 4 } else { 256 };
 /// A page that has so many entries is split, or swept.
-const FULL: u32 = 208;
+const FULL: u32 = if TRIED { 3 } else { 208 };
 /// Random digests need about 25 for a thousand million tokens.
 const MAX_DEPTH: u32 = 31;
 const FREE: u64 = 0;
@@ -48,7 +49,11 @@ pub(crate) type Words = [u64; 4];
 
 impl Default for Page {
     fn default() -> Self {
-        Self { entries: [const { AtomicU64::new(FREE) }; PAGE], filled: AtomicU32::new(0), depth: AtomicU32::new(0) }
+        Self {
+            entries: std::array::from_fn(|_| AtomicU64::new(FREE)),
+            filled: AtomicU32::new(0),
+            depth: AtomicU32::new(0),
+        }
     }
 }
 
@@ -112,14 +117,14 @@ impl Page {
 
 impl Lookup {
     pub(crate) fn new() -> Self {
-        let seeds = [0, 1].map(|n: u64| RandomState::new().hash_one(n));
+        let seed = |n: u64| if TRIED { n } else { RandomState::new().hash_one(n) };
         let lookup = Self {
             pages: Segments::new(),
             directories: [const { OnceLock::new() }; MAX_DEPTH as usize + 1],
             depth: AtomicU32::new(0),
             moves: AtomicU64::new(0),
             count: AtomicU32::new(1),
-            seeds,
+            seeds: [0, 1].map(seed),
         };
         lookup.pages.grow(0);
         lookup.directory(0);
@@ -163,7 +168,7 @@ impl Lookup {
             if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {
                 return None;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 
@@ -246,8 +251,8 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
+    use crate::sync::atomic::AtomicBool;
     use std::collections::HashSet;
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
