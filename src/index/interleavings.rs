@@ -35,7 +35,7 @@ fn all_orders(switches: usize, run: impl Fn() + Sync + Send + 'static) {
 
 /// A thread with a stack on which an index fits.
 fn spawn(run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    thread::Builder::new().stack_size(1 << 14).spawn(run).unwrap()
+    thread::Builder::new().stack_size(1 << 16).spawn(run).unwrap()
 }
 
 fn facts(number: u32) -> Facts {
