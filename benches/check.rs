@@ -1,7 +1,8 @@
 //! The check plane beside SHA-256 and what one would write first: `cargo bench --bench check`.
 //!
-//! Every contender's next token depends on its last answer, so times are until the answer is there. Tokens are drawn at
-//! random from all, each with its secret in memory of its own, so that beyond a few thousand neither is in the cache.
+//! Every contender's next token is drawn from the clock once the last answer is there, so times are until the answer is
+//! there. Tokens are drawn from all, each with its secret in a line of memory of its own, so that beyond a few thousand
+//! neither is in the cache.
 //! `SIZES=1000,100000` measures only these numbers of tokens.
 #![allow(
     clippy::indexing_slicing,
@@ -17,10 +18,10 @@ mod straightforward;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use fill::{Nowhere, bucket, org, secret, sensor};
-use measure::{Contender, Random, Table, medians, nanos};
+use fill::{Nowhere, Presented, bucket, org, presented, sensor};
+use measure::{Contender, RING, Random, Table, medians, nanos};
 use portcullis::{
     Action, Actor, Authority, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Rotation, Standing,
     Status, Timestamp, TokenKind, Write, decide,
@@ -43,50 +44,19 @@ fn main() {
     threads();
 }
 
-/// Draws the next token from the last answer.
-struct Draw(u64);
-
-impl Draw {
-    #[inline]
-    fn next(&mut self, answer: bool, len: usize) -> usize {
-        self.0 = (self.0 + u64::from(answer)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 29;
-        ((u128::from(self.0) * len as u128) >> 64) as usize
-    }
-}
-
-/// Repeats `check` of a token, each drawn after the last answer.
-fn drawn<'a>(name: &str, len: usize, check: impl Fn(usize) -> bool + 'a) -> Contender<'a> {
-    let (mut draw, mut answer) = (Draw(1), true);
-    Contender::new(name, move |times| {
-        for _ in 0..times {
-            answer = black_box(check(draw.next(answer, len)));
-            measure::settle();
-        }
-    })
-}
-
-/// Hashing `len` bytes, the first of which come from the last digest.
+/// Hashing `len` bytes.
 fn sha256<'a>(name: &str, len: usize) -> Contender<'a> {
     let mut input = vec![7; len];
-    Contender::new(name, move |times| {
-        for _ in 0..times {
-            input[0] = black_box(Sha256::digest(black_box(&input)))[0];
-            measure::settle();
-        }
+    Contender::drawn(name, RING, move |n| {
+        input[0] = n.to_le_bytes()[0];
+        black_box(Sha256::digest(black_box(&input)))[0] != 0
     })
 }
 
-/// Reading one line of so many tokens' slots, each chosen by what the last held: what one cache miss costs here.
+/// Reading one line of so many tokens' slots: what one cache miss costs here.
 fn miss<'a>(name: &str, len: usize) -> Contender<'a> {
     let lines = vec![[1_u64; 16]; len];
-    let (mut draw, mut found) = (Draw(1), 1);
-    Contender::new(name, move |times| {
-        for _ in 0..times {
-            draw.0 = draw.0.wrapping_add(found);
-            found = black_box(lines[draw.next(true, len)][0]);
-        }
-    })
+    Contender::drawn(name, len, move |n| lines[n][0] == 1)
 }
 
 fn table(title: &str, base: &str, medians: &[(String, f64)]) {
@@ -99,11 +69,7 @@ fn table(title: &str, base: &str, medians: &[(String, f64)]) {
 }
 
 fn clock_and_hash() {
-    let clock = Contender::new("reading the clock", |times| {
-        for _ in 0..times {
-            black_box(std::time::SystemTime::now());
-        }
-    });
+    let clock = Contender::drawn("reading the clock", RING, |_| black_box(std::time::SystemTime::now()) > UNIX_EPOCH);
     let contenders = vec![sha256("SHA-256 of 53 bytes", 53), sha256("SHA-256 of 88 bytes", 88), clock];
     table("What hashing and the clock cost", "SHA-256 of 53 bytes", &medians(contenders, ROUNDS, TURN));
 }
@@ -135,7 +101,7 @@ fn authorize() {
         let permissions = kind.permissions().len();
         for (answer, shift) in [("hit", 0), ("miss", 1_000_000)] {
             let requests: Vec<Resource> =
-                (0..1_024).map(|n| Resource::bucket(org(0), bucket(n % permissions + shift))).collect();
+                (0..RING).map(|n| Resource::bucket(org(0), bucket(n % permissions + shift))).collect();
             let principal = |new: NewToken| {
                 let issued = authority.create(Actor::host("bench"), new).wait().unwrap();
                 authority.authenticate(issued.secret.expose()).unwrap().into_owned()
@@ -144,11 +110,11 @@ fn authorize() {
             let plain = principal(NewToken::of_kind(kind.clone()).owner(fill::owner(0)));
             let expiring = principal(NewToken::of_kind(kind.clone()).owner(fill::owner(0)).expires_at(FAR));
             let contenders = vec![
-                Contender::decision("decide", &requests, |resource| {
-                    decide(&kind, &live, Action::WRITE, resource, Timestamp::EPOCH).is_ok()
+                Contender::drawn("decide", RING, |at| {
+                    decide(&kind, &live, Action::WRITE, &requests[at], Timestamp::EPOCH).is_ok()
                 }),
-                drawn("authorize", 1_024, |at| ask(&plain, at)),
-                drawn("expiring", 1_024, |at| ask(&expiring, at)),
+                Contender::drawn("authorize", RING, |at| ask(&plain, at)),
+                Contender::drawn("expiring", RING, |at| ask(&expiring, at)),
             ];
             let medians = medians(contenders, ROUNDS, TURN);
             let [pure, plain, expiring] = [0, 1, 2].map(|at| medians[at].1);
@@ -170,7 +136,7 @@ fn authorize() {
 fn authenticate(size: usize) {
     let begun = Instant::now();
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let secrets = fill::create(&authority, size, |n| sensor(n, 1), secret);
+    let secrets = fill::create(&authority, size, |n| sensor(n, 1), presented);
     let (straightforward, two_maps) = (Straightforward::default(), TwoMaps::default());
     let plain = |n: usize| Plain {
         active: true,
@@ -184,7 +150,7 @@ fn authenticate(size: usize) {
     }
     println!("\n({size} tokens made in {:.1} s)", begun.elapsed().as_secs_f64());
 
-    let allowed = |secret: &str, n: usize| {
+    let allowed = |secret: &Presented, n: usize| {
         authority
             .authenticate(secret)
             .is_ok_and(|caller| caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok())
@@ -192,24 +158,25 @@ fn authenticate(size: usize) {
     let ids = |n: usize| (org(n).as_uuid().as_u128(), bucket(n).as_uuid().as_u128());
     // Of our form and unknown: made by another authority.
     let elsewhere = Authority::open(Nowhere).wait().unwrap();
-    let unknown = fill::create(&elsewhere, 1_024.min(size), |n| sensor(n, 1), secret);
-    let typos: Vec<String> = unknown.iter().map(|secret| secret.replace('_', "_x")).collect();
+    let unknown = fill::create(&elsewhere, 1_024.min(size), |n| sensor(n, 1), presented);
+    let typos: Vec<String> =
+        unknown.iter().map(|secret| String::from_utf8_lossy(secret.as_ref()).replace('_', "_x")).collect();
     let contenders = vec![
         sha256("SHA-256 of 53 bytes", 53),
         sha256("SHA-256 of 88 bytes", 88),
         miss("one line of memory at random", size),
-        drawn("authenticate", size, |n| authority.authenticate(&secrets[n]).is_ok()),
-        drawn("authenticate and authorize", size, |n| allowed(&secrets[n], n)),
-        drawn("straightforward", size, |n| {
+        Contender::drawn("authenticate", size, |n| authority.authenticate(&secrets[n]).is_ok()),
+        Contender::drawn("authenticate and authorize", size, |n| allowed(&secrets[n], n)),
+        Contender::drawn("straightforward", size, |n| {
             let (org, bucket) = ids(n);
             straightforward.allows(&secrets[n], org, bucket, 2)
         }),
-        drawn("two maps and SHA-512", size, |n| {
+        Contender::drawn("two maps and SHA-512", size, |n| {
             let (org, bucket) = ids(n);
             two_maps.allows(&secrets[n], org, bucket, 2)
         }),
-        drawn("unknown secret", unknown.len(), |n| authority.authenticate(&unknown[n]).is_ok()),
-        drawn("malformed secret", typos.len(), |n| authority.authenticate(&typos[n]).is_ok()),
+        Contender::drawn("unknown secret", unknown.len(), |n| authority.authenticate(&unknown[n]).is_ok()),
+        Contender::drawn("malformed secret", typos.len(), |n| authority.authenticate(&typos[n]).is_ok()),
     ];
     let base = if size <= 1_000 { "SHA-256 of 53 bytes" } else { "SHA-256 of 88 bytes" };
     // Long enough for each to bring what it has into the caches that it fits into.
@@ -219,14 +186,15 @@ fn authenticate(size: usize) {
 
     // By themselves, so that they do not crowd the others out of the caches.
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let secrets = fill::create(&authority, size, |n| sensor(n, 1).expires_at(FAR), secret);
+    let secrets = fill::create(&authority, size, |n| sensor(n, 1).expires_at(FAR), presented);
     let allowed = |n: usize| {
         authority
             .authenticate(&secrets[n])
             .is_ok_and(|caller| caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok())
     };
     let hashes = [sha256("SHA-256 of 53 bytes", 53), sha256("SHA-256 of 88 bytes", 88)];
-    let contenders = hashes.into_iter().chain([drawn("authenticate and authorize", size, allowed)]).collect();
+    let contenders =
+        hashes.into_iter().chain([Contender::drawn("authenticate and authorize", size, allowed)]).collect();
     table(&format!("{size} tokens that expire"), base, &medians(contenders, rounds, turn));
 }
 
@@ -259,16 +227,16 @@ fn gain(work: impl Fn(usize) + Sync) -> f64 {
 fn threads() {
     const SIZE: usize = 10_000;
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let secrets = fill::create(&authority, SIZE, |n| sensor(n, 1), secret);
+    let secrets = fill::create(&authority, SIZE, |n| sensor(n, 1), presented);
     let check = |n: usize| {
         let caller = authority.authenticate(&secrets[n]).unwrap();
         caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok()
     };
     // A hundred operations at a time, so that counting them costs nothing.
     let ours = gain(|thread| {
-        let (mut draw, mut answer) = (Draw(thread as u64 + 1), true);
+        let mut random = Random(thread as u64);
         for _ in 0..100 {
-            answer = black_box(check(draw.next(answer, SIZE)));
+            black_box(check(random.below(SIZE)));
         }
     });
     let hash = gain(|thread| {
@@ -304,11 +272,11 @@ fn latencies(check: impl Fn(usize) -> bool + Sync, size: usize, mut change: impl
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let (mut draw, mut times) = (Draw(1), Vec::with_capacity(3_000_000));
+            let (mut random, mut times) = (Random(1), Vec::with_capacity(3_000_000));
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_secs(2) && times.len() < times.capacity() {
                 let start = Instant::now();
-                let answer = black_box(check(draw.next(true, size)));
+                let answer = black_box(check(random.below(size)));
                 times.push(start.elapsed().as_secs_f64() * 1e9);
                 assert!(answer);
             }

@@ -48,12 +48,12 @@ fn main() {
         let secret = |n: usize| format!("pcs_0{n:048}");
         let straightforward = bytes_each(size, || {
             let map = Straightforward::default();
-            (0..size).for_each(|n| map.insert(&secret(n), plain(n)));
+            (0..size).for_each(|n| map.insert(secret(n), plain(n)));
             map
         });
         let two_maps = bytes_each(size, || {
             let map = TwoMaps::default();
-            (0..size).for_each(|n| map.insert(&secret(n), plain(n)));
+            (0..size).for_each(|n| map.insert(secret(n), plain(n)));
             map
         });
         let cells = [ours, straightforward, two_maps].map(|bytes| format!("{bytes:.1}"));

@@ -69,6 +69,8 @@
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
 //! | `http` | no | [`http`]: authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
+//! | `cli` | no | the program `portcullis`: tokens by command line |
+//! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -126,6 +128,8 @@ pub use store::{
     Changes, ChangesError, CommitError, CommitId, DecodeError, MAX_COMMIT, MemoryStore, Position, Record, RecordKey,
     RecordKind, StoreError, TokenStore,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresError, PostgresStore};
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
 

@@ -1,5 +1,5 @@
 //! Authorities full of tokens.
-#![allow(dead_code, unreachable_pub)] // Each bench uses its part.
+#![allow(dead_code, unreachable_pub, clippy::indexing_slicing)] // Each bench uses its part.
 
 use portcullis::{
     Actor, Authority, Changes, ChangesError, CommitError, CommitId, Issued, NewToken, OrgId, Pending, Position, Record,
@@ -69,4 +69,24 @@ pub fn create<T>(
 
 pub fn secret(issued: Issued) -> String {
     issued.secret.expose().to_owned()
+}
+
+/// A secret as a request's buffer has it: in a line of memory of its own, which nothing else must be read to find.
+#[repr(align(64))]
+pub struct Presented {
+    bytes: [u8; 63],
+    len: u8,
+}
+
+impl AsRef<[u8]> for Presented {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+pub fn presented(issued: Issued) -> Presented {
+    let secret = issued.secret.expose().as_bytes();
+    let mut bytes = [0; 63];
+    bytes[..secret.len()].copy_from_slice(secret);
+    Presented { bytes, len: u8::try_from(secret.len()).unwrap() }
 }

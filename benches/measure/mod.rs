@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 
@@ -24,11 +24,13 @@ pub struct Contender<'a> {
     turn: usize,
     /// Nanoseconds an operation, one for each turn.
     samples: Vec<f64>,
+    /// Whether the time that drawing takes is part of the samples.
+    drawn: bool,
 }
 
 impl<'a> Contender<'a> {
     pub fn new(name: impl Into<String>, run: impl FnMut(usize) + 'a) -> Self {
-        Self { name: name.into(), run: Box::new(run), turn: 0, samples: Vec::new() }
+        Self { name: name.into(), run: Box::new(run), turn: 0, samples: Vec::new(), drawn: false }
     }
 
     /// A decision, asked of one request of a ring after the other. The answer is acted upon, as callers do: the code
@@ -42,6 +44,22 @@ impl<'a> Contender<'a> {
                 at = if decide(black_box(&ring[at])) { after_allow(at) } else { after_deny(at) };
             }
         })
+    }
+
+    /// An operation on one of `len` things at a time, each drawn from the clock. Processors read their clock when all
+    /// before is done, and no operation can begin before it is known on what: so none begins while the one before still
+    /// waits for memory, however its code predicts the answer. What drawing takes is subtracted by [`medians`].
+    pub fn drawn(name: impl Into<String>, len: usize, mut operation: impl FnMut(usize) -> bool + 'a) -> Self {
+        let begun = Instant::now();
+        let mut state = 1_u64;
+        let run = move |times| {
+            for _ in 0..times {
+                state = (state ^ u64::from(begun.elapsed().subsec_nanos())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                state ^= state >> 29;
+                black_box(operation(((u128::from(state) * len as u128) >> 64) as usize));
+            }
+        };
+        Self { drawn: true, ..Self::new(name, run) }
     }
 
     fn time(&mut self, times: usize) -> Duration {
@@ -81,15 +99,9 @@ fn after_deny(at: usize) -> usize {
     (at + 1) % RING
 }
 
-/// Lets nothing after begin before all before is done. Without this, whether the next operation begins while this one
-/// still waits for memory depends on how the compiler wrote each contender's last branch.
-#[inline]
-pub fn settle() {
-    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-}
-
 /// Lets the contenders take turns, each turn about this long, and gives each one's median in nanoseconds an operation.
 pub fn medians(mut contenders: Vec<Contender<'_>>, rounds: usize, turn: Duration) -> Vec<(String, f64)> {
+    contenders.push(Contender::drawn("drawing", RING, |_| true));
     for contender in &mut contenders {
         contender.calibrate(turn);
     }
@@ -102,7 +114,9 @@ pub fn medians(mut contenders: Vec<Contender<'_>>, rounds: usize, turn: Duration
             contender.samples.push(took.as_secs_f64() * 1e9 / contender.turn as f64);
         }
     }
-    contenders.into_iter().map(|mut contender| (contender.name.clone(), contender.median())).collect()
+    let drawing = contenders.pop().map_or(0.0, |mut drawing| drawing.median());
+    let time = |contender: &mut Contender<'_>| contender.median() - if contender.drawn { drawing } else { 0.0 };
+    contenders.into_iter().map(|mut contender| (contender.name.clone(), time(&mut contender))).collect()
 }
 
 /// A table for people: a name, then columns.

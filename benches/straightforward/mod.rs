@@ -34,11 +34,11 @@ fn now() -> u64 {
 pub struct Straightforward(RwLock<HashMap<[u8; 32], Arc<Plain>>>);
 
 impl Straightforward {
-    pub fn insert(&self, secret: &str, token: Plain) {
+    pub fn insert(&self, secret: impl AsRef<[u8]>, token: Plain) {
         self.0.write().unwrap().insert(Sha256::digest(secret).into(), Arc::new(token));
     }
 
-    pub fn allows(&self, secret: &str, org: u128, bucket: u128, actions: u8) -> bool {
+    pub fn allows(&self, secret: impl AsRef<[u8]>, org: u128, bucket: u128, actions: u8) -> bool {
         let digest: [u8; 32] = Sha256::digest(secret).into();
         let token = self.0.read().unwrap().get(&digest).cloned();
         token.is_some_and(|token| token.allows(org, bucket, actions))
@@ -56,14 +56,14 @@ struct Maps {
 }
 
 impl TwoMaps {
-    pub fn insert(&self, secret: &str, token: Plain) {
+    pub fn insert(&self, secret: impl AsRef<[u8]>, token: Plain) {
         let mut maps = self.0.write().unwrap();
         let id = maps.ids.len() as u64;
         maps.ids.insert(Sha512::digest(secret).to_vec(), id);
         maps.tokens.insert(id, Arc::new(token));
     }
 
-    pub fn allows(&self, secret: &str, org: u128, bucket: u128, actions: u8) -> bool {
+    pub fn allows(&self, secret: impl AsRef<[u8]>, org: u128, bucket: u128, actions: u8) -> bool {
         let digest = Sha512::digest(secret).to_vec();
         let maps = self.0.read().unwrap();
         let token = maps.ids.get(&digest).and_then(|id| maps.tokens.get(id)).cloned();

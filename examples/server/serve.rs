@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 1024;
 const DRAINED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Serves until `SIGTERM` or `SIGINT`, then finishes what is under way.
-pub async fn until_asked_to_stop(listener: TcpListener, router: Router) -> io::Result<()> {
+pub(crate) async fn until_asked_to_stop(listener: TcpListener, router: Router) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();

@@ -67,7 +67,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let clock = ManualClock::new(Timestamp::from_micros(1_800_000_000_000_000));
     let builder = || {
         let builder = Authority::builder().clock(clock.clone()).follow(Duration::MAX).write_last_used(Duration::MAX);
-        builder.chosen_secret_floor(16)
+        builder.availability_over_revocation().chosen_secret_floor(16)
     };
     let old = || Pepper::new('o', &[1; 32]).unwrap();
     let mut issued = Vec::new();

@@ -498,7 +498,7 @@ impl Manager {
             }
         };
         match index.marks().format {
-            Some(format) if format > Record::NEWEST_FORMAT => {
+            Some(format) if format > self.shared.newest_format => {
                 index.close();
                 Err(Error::NewerFormat(format))
             }
@@ -515,7 +515,7 @@ impl Manager {
         }
         self.denying = denying;
         let (what, revision) = match denying {
-            Some(reason) => (What::Denying { reason, error: error.map(Error::to_string) }, None),
+            Some(reason) => (What::Denying { reason, error: error.map(cause) }, None),
             None => (What::Serving, Some(shared.index.position().revision)),
         };
         self.tell(&Event { at: shared.clock.now(), actor: None, what, token: None, revision });
@@ -545,6 +545,14 @@ impl Manager {
 /// Where a store is after a commit. Not taken from its answer: were that wrong, changes of others would be left out.
 fn after(expected: Position, id: CommitId) -> Position {
     Position { revision: expected.revision.saturating_add(1), commit: id }
+}
+
+/// What the store said, where that is what failed.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Store(source) => source.to_string(),
+        error => error.to_string(),
+    }
 }
 
 /// Leaves out what was changed again while the pages were read.

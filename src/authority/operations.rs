@@ -15,7 +15,7 @@ use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
 use crate::secret::Secret;
-use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
+use crate::store::record::{Body, Mark, Stand, TokenRecord, Tombstone};
 
 /// What to answer after the commit, given its receipt, which does not say yet how much the call changed.
 pub(crate) type Finish<T> = Box<dyn FnOnce(&Index, Receipt) -> Result<Next<T>, Error> + Send>;
@@ -233,15 +233,13 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
 
 fn revoke_under(draft: &mut Draft<'_>, root: TokenId, so_far: usize) -> Finish<Receipt> {
     let index = draft.index();
-    let under = index.created_under(root);
-    // One for the token itself.
-    let fitting = Draft::ROOM - 1;
-    let more = under.len() > fitting;
+    let mut under = index.created_under(root).into_iter();
     let mut changed = so_far;
-    for (_, token) in under.into_iter().take(fitting).filter_map(|id| index.record(id)) {
+    // One place for the token itself.
+    for (_, token) in under.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
         changed += usize::from(put_revoked(draft, token));
     }
-    done_or_again(changed, more)
+    done_or_again(changed, under.next().is_some())
 }
 
 /// Revokes a token, unless it already is.
@@ -317,10 +315,7 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     }
     draft.alone()?;
     let index = draft.index();
-    let expired = index.expired_by(by.min(draft.now));
-    // One for the horizon.
-    let fitting = Draft::ROOM - 1;
-    let more = expired.len() > fitting;
+    let mut expired = index.expired_by(by.min(draft.now)).into_iter();
     let mut changed = so_far;
     if so_far == 0 {
         // Only now: what this call itself deletes is remembered, however many commits it takes.
@@ -330,11 +325,12 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
             changed += count;
         }
     }
-    for (_, token) in expired.into_iter().take(fitting).filter_map(|id| index.record(id)) {
+    // One place for the horizon.
+    for (_, token) in expired.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
         put_deleted(draft, token);
         changed += 1;
     }
-    Ok(done_or_again(changed, more))
+    Ok(done_or_again(changed, expired.next().is_some()))
 }
 
 /// Raises the format in which the store's records are written.
@@ -342,9 +338,9 @@ pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt
     if !draft.acting(actor)?.is_operator() {
         return Err(Error::OperatorsOnly("raising the store's format").into());
     }
-    let raised = draft.format()?.is_some_and(|format| format < Record::NEWEST_FORMAT);
+    let raised = draft.format()?.is_some_and(|format| format < draft.newest_format());
     if raised {
-        draft.put(Body::Mark(Mark::Format(Record::NEWEST_FORMAT)), None);
+        draft.put(Body::Mark(Mark::Format(draft.newest_format())), None);
     }
     Ok(receipt(usize::from(raised)))
 }

@@ -192,13 +192,12 @@ where
             Err(refusal) => Step::Refused { response: Some(self.settings.reject(refusal)) },
             Ok(principal) => {
                 let extensions = request.extensions_mut();
-                match principal {
-                    Some(principal) => _ = extensions.insert(principal),
-                    None => {
-                        // Nor is it anybody whom a layer around this one knows.
-                        extensions.remove::<Principal<'static>>();
-                        extensions.insert(Anonymous);
-                    }
+                if let Some(principal) = principal {
+                    extensions.insert(principal);
+                } else {
+                    // Nor is it anybody whom a layer around this one knows.
+                    extensions.remove::<Principal<'static>>();
+                    extensions.insert(Anonymous);
                 }
                 Step::Inside { future: self.inner.call(request), settings: Arc::clone(&self.settings) }
             }

@@ -10,8 +10,8 @@ use crate::sync::{TRIED, spin_loop};
 /// A hash table that grows a page at a time (*extendible hashing*): readers take no lock and count no references, and a
 /// writer never copies the whole.
 ///
-/// What an entry says is only a hint (32 bits of the digest and the slot's number): the slot has the whole digest, and a
-/// reader compares it there. So an entry that is found is never wrong, and only a reader that finds none has to make
+/// What an entry says is only a hint (the slot's number and a few bits of the digest): the slot has the whole digest, and
+/// a reader compares it there. So an entry that is found is never wrong, and only a reader that finds none has to make
 /// sure that none was being moved.
 pub(crate) struct Lookup {
     pages: Segments<Page>,
@@ -26,23 +26,32 @@ pub(crate) struct Lookup {
     seeds: [u64; 2],
 }
 
-/// Open addressing with linear probing.
+/// Open addressing. A search stays in one cache line as long as that has places, then goes on in the next: with many
+/// tokens each line read costs as much as hashing.
+///
+/// An entry is a slot's number plus one in the low bits, and bits of the digest in the others, so that four bytes a token
+/// do, however many there are.
+#[repr(align(64))]
 struct Page {
-    entries: [AtomicU64; PAGE],
+    entries: [AtomicU32; PAGE],
+    /// The bits of an entry that are the number's: ones from the lowest on, more of them than any number here has.
+    numbers: AtomicU32,
     /// Entries that are not [`FREE`], the [`DEAD`] included. Like the next, only the writer looks at it.
     filled: AtomicU32,
     /// How many leading bits of the hash all digests here share.
     depth: AtomicU32,
 }
 
-const PAGE: usize = if TRIED { 4 } else { 256 };
+const PAGE: usize = if TRIED { 4 } else { 512 };
+/// Entries in a cache line.
+const LINE: usize = if TRIED { 4 } else { 16 };
 /// A page that has so many entries is split, or swept.
-const FULL: u32 = if TRIED { 3 } else { 208 };
+const FULL: u32 = if TRIED { 3 } else { 416 };
 /// Random digests need about 25 for a thousand million tokens.
 const MAX_DEPTH: u32 = 31;
-const FREE: u64 = 0;
-/// Removed, but not the end of a search.
-const DEAD: u64 = u64::MAX;
+const FREE: u32 = 0;
+/// Removed, but not the end of a search. No number is all ones.
+const DEAD: u32 = u32::MAX;
 
 /// A digest as four words.
 pub(crate) type Words = [u64; 4];
@@ -50,26 +59,32 @@ pub(crate) type Words = [u64; 4];
 impl Default for Page {
     fn default() -> Self {
         Self {
-            entries: std::array::from_fn(|_| AtomicU64::new(FREE)),
+            entries: std::array::from_fn(|_| AtomicU32::new(FREE)),
+            numbers: AtomicU32::new(0),
             filled: AtomicU32::new(0),
             depth: AtomicU32::new(0),
         }
     }
 }
 
-/// The entry: 32 bits of the digest above the slot's number plus one, so that it is neither free nor dead.
-const fn entry_of(digest: &Words, slot: u32) -> u64 {
-    (tag_of(digest) << 32) | (slot as u64 + 1)
+/// The entry, where these bits are the number's.
+const fn entry_of(digest: &Words, slot: u32, numbers: u32) -> u32 {
+    (tag_of(digest) & !numbers) | slot.wrapping_add(1)
 }
 
-const fn tag_of(digest: &Words) -> u64 {
-    digest[2] >> 32
+const fn tag_of(digest: &Words) -> u32 {
+    #[allow(clippy::cast_possible_truncation)] // The upper half.
+    let tag = (digest[2] >> 32) as u32;
+    tag
 }
 
-const fn slot_of(entry: u64) -> u32 {
-    #[allow(clippy::cast_possible_truncation)] // The lower half.
-    let number = entry as u32;
-    number.wrapping_sub(1)
+const fn slot_of(entry: u32, numbers: u32) -> u32 {
+    (entry & numbers).wrapping_sub(1)
+}
+
+/// The bits that a slot's entry needs for its number, so that it is not all ones.
+const fn bits_of(slot: u32) -> u32 {
+    u32::MAX >> slot.saturating_add(2).leading_zeros()
 }
 
 /// The first `depth` bits of a hash.
@@ -83,11 +98,12 @@ impl Page {
     /// What `take` makes of an entry, of those from where the hash belongs to the first free one: the first that is
     /// something.
     #[inline]
-    fn probe<R>(&self, hash: u64, mut take: impl FnMut(&AtomicU64, u64) -> Option<R>) -> Option<R> {
+    fn probe<R>(&self, hash: u64, mut take: impl FnMut(&AtomicU32, u32) -> Option<R>) -> Option<R> {
         #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
         let start = hash as usize;
         for step in 0..PAGE {
-            let entry = self.entries.get(start.wrapping_add(step) % PAGE)?;
+            let line = (start & !(LINE - 1)).wrapping_add(step & !(LINE - 1));
+            let entry = self.entries.get((line | (start.wrapping_add(step) % LINE)) % PAGE)?;
             let value = entry.load(Ordering::Acquire);
             if let Some(found) = take(entry, value) {
                 return Some(found);
@@ -100,7 +116,7 @@ impl Page {
     }
 
     /// Writes an entry into the first free place.
-    fn put(&self, hash: u64, entry: u64) {
+    fn put(&self, hash: u64, entry: u32) {
         let written = self.probe(hash, |place, found| (found == FREE).then(|| place.store(entry, Ordering::Release)));
         if written.is_some() {
             self.filled.fetch_add(1, Ordering::Relaxed);
@@ -108,10 +124,22 @@ impl Page {
     }
 
     /// Takes all entries out.
-    fn drain(&self) -> Vec<u64> {
+    fn drain(&self) -> Vec<u32> {
         self.filled.store(0, Ordering::Relaxed);
         let entries = self.entries.iter().map(|entry| entry.swap(FREE, Ordering::AcqRel));
         entries.filter(|entry| *entry != FREE && *entry != DEAD).collect()
+    }
+
+    /// Gives more bits of each entry to the number: so many fewer of the digest remain.
+    fn widen(&self, numbers: u32) {
+        let before = self.numbers.load(Ordering::Relaxed);
+        for place in &self.entries {
+            let entry = place.load(Ordering::Relaxed);
+            if entry != DEAD {
+                place.store(entry & (before | !numbers), Ordering::Release);
+            }
+        }
+        self.numbers.store(numbers, Ordering::Release);
     }
 }
 
@@ -158,8 +186,11 @@ impl Lookup {
         let (hash, tag) = (self.hash(digest), tag_of(digest));
         loop {
             let moves = self.moves.load(Ordering::Acquire);
-            let found = self.page(hash)?.probe(hash, |_, entry| {
-                if entry >> 32 == tag && entry != FREE && entry != DEAD { accept(slot_of(entry)) } else { None }
+            let page = self.page(hash)?;
+            let numbers = page.numbers.load(Ordering::Acquire);
+            let found = page.probe(hash, |_, entry| {
+                let other = (entry ^ tag) & !numbers != 0 || entry == FREE || entry == DEAD;
+                if other { None } else { accept(slot_of(entry, numbers)) }
             });
             if found.is_some() {
                 return found;
@@ -172,30 +203,36 @@ impl Lookup {
         }
     }
 
-    /// Adds a slot. `digest_in` tells the digest of a slot that is already here, for when its page is full.
+    /// Adds a slot, which must not be here under another digest. `digest_in` tells the digest of a slot that is already
+    /// here, for when its page is full.
     pub(crate) fn insert(&self, digest: &Words, slot: u32, digest_in: impl Fn(u32) -> Words) {
         let hash = self.hash(digest);
         while let Some(page) = self.page(hash) {
+            let numbers = page.numbers.load(Ordering::Relaxed);
+            if bits_of(slot) > numbers {
+                self.moving(|| page.widen(bits_of(slot)));
+                continue;
+            }
             // A page that cannot be split is filled to the brim; random hashes never come to that.
             if page.filled.load(Ordering::Relaxed) < FULL || page.depth.load(Ordering::Relaxed) == MAX_DEPTH {
-                return page.put(hash, entry_of(digest, slot));
+                return page.put(hash, entry_of(digest, slot, numbers));
             }
-            self.moves.fetch_add(1, Ordering::AcqRel);
-            self.make_room(hash, page, &digest_in);
-            self.moves.fetch_add(1, Ordering::AcqRel);
+            self.moving(|| self.make_room(hash, page, &digest_in));
         }
+    }
+
+    /// While entries move, a reader that finds none tries again.
+    fn moving(&self, work: impl FnOnce()) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
+        work();
+        self.moves.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Sweeps a full page, or splits it in two.
     fn make_room(&self, hash: u64, page: &Page, digest_in: impl Fn(u32) -> Words) {
-        let mut kept = Vec::with_capacity(PAGE);
-        for entry in page.drain() {
-            // The slot's digest may have changed since; its entry under the old one is about to be removed.
-            let digest = digest_in(slot_of(entry));
-            if entry_of(&digest, slot_of(entry)) == entry {
-                kept.push((self.hash(&digest), entry));
-            }
-        }
+        let numbers = page.numbers.load(Ordering::Relaxed);
+        let hash_of = |entry| self.hash(&digest_in(slot_of(entry, numbers)));
+        let kept: Vec<_> = page.drain().into_iter().map(|entry| (hash_of(entry), entry)).collect();
         let depth = page.depth.load(Ordering::Relaxed);
         if kept.len() * 2 < FULL as usize {
             return kept.into_iter().for_each(|(hash, entry)| page.put(hash, entry));
@@ -205,6 +242,7 @@ impl Lookup {
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let Some(other) = self.pages.grow(number) else { return };
+        other.numbers.store(numbers, Ordering::Relaxed);
         page.depth.store(depth + 1, Ordering::Relaxed);
         other.depth.store(depth + 1, Ordering::Relaxed);
         for (hash, entry) in kept {
@@ -233,19 +271,17 @@ impl Lookup {
 
     /// Removes a slot's entry under that digest.
     pub(crate) fn remove(&self, digest: &Words, slot: u32) {
-        let (hash, wanted) = (self.hash(digest), entry_of(digest, slot));
+        let hash = self.hash(digest);
         if let Some(page) = self.page(hash) {
+            let wanted = entry_of(digest, slot, page.numbers.load(Ordering::Relaxed));
             _ = page.probe(hash, |place, found| (found == wanted).then(|| place.store(DEAD, Ordering::Release)));
         }
     }
 
     /// Removes everything.
     pub(crate) fn clear(&self) {
-        self.moves.fetch_add(1, Ordering::AcqRel);
-        for page in (0..self.count.load(Ordering::Relaxed)).filter_map(|number| self.pages.get(number)) {
-            page.drain();
-        }
-        self.moves.fetch_add(1, Ordering::AcqRel);
+        let pages = (0..self.count.load(Ordering::Relaxed)).filter_map(|number| self.pages.get(number));
+        self.moving(|| pages.for_each(|page| _ = page.drain()));
     }
 }
 
@@ -287,6 +323,21 @@ mod tests {
         assert!((0..20_000).all(|n| !finds(&lookup, n)));
         lookup.insert(&digest(1), 1, digest);
         assert!(finds(&lookup, 1));
+    }
+
+    #[test]
+    fn slots_of_all_numbers_share_a_page() {
+        let lookup = Lookup::new();
+        let slots = || (0..32).map(|power| (1_u32 << power) - 1).chain([u32::MAX - 2]);
+        for slot in slots() {
+            lookup.insert(&digest(slot), slot, digest);
+            assert!(slots().take_while(|other| *other <= slot).all(|other| finds(&lookup, other)), "{slot}");
+        }
+        for slot in slots() {
+            lookup.remove(&digest(slot), slot);
+            assert!(!finds(&lookup, slot));
+        }
+        assert_eq!(lookup.count.load(Ordering::Relaxed), 1);
     }
 
     #[test]

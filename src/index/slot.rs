@@ -14,11 +14,13 @@ use crate::sync::spin_loop;
 
 /// A token, or a secret that overlaps with its successor, or nothing.
 ///
-/// The first cache line is all that authentication needs: at random, each line read costs as much as hashing. A writer makes [`Slot::state`] odd, changes the rest, and
-/// makes it even again; a reader that saw it odd or changed reads again (a *seqlock*, on atomics). So readers take no
-/// lock, and what they read belongs together.
+/// The first cache line is all that authentication needs: at random, each line read costs as much as hashing. Both are
+/// in one page of memory.
+///
+/// A writer makes [`Slot::state`] odd, changes the rest, and makes it even again; a reader that saw it odd or changed
+/// reads again (a *seqlock*, on atomics). So readers take no lock, and what they read belongs together.
 #[derive(Default)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub(crate) struct Slot {
     /// [`State`] in the lower half; in the upper half how often the slot was written, times two.
     state: AtomicU64,
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn it_takes_two_cache_lines_and_authentication_one() {
-        assert_eq!(size_of::<Slot>(), 128);
+        assert_eq!((size_of::<Slot>(), align_of::<Slot>()), (128, 128));
         assert_eq!(std::mem::offset_of!(Slot, used) + size_of::<AtomicU32>(), 64);
     }
 

@@ -158,6 +158,10 @@ impl Index {
 
         slot.write(&facts, &digest);
         if !same_secret {
+            // First the former: entries of two secrets in one slot could not be told apart.
+            if found.is_some() {
+                self.lookup.remove(&former_digest, place);
+            }
             self.lookup.insert(&digest, place, |place| self.digest_at(place));
         }
         if found.is_none() {
@@ -165,9 +169,6 @@ impl Index {
             let order = catalog.by_organization.entry(facts.organization).or_default();
             order.insert(place, |slot| self.id_of(slot));
         } else {
-            if !same_secret {
-                self.lookup.remove(&former_digest, place);
-            }
             self.release(catalog, &before, Some(&facts));
         }
     }

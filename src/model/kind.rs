@@ -147,6 +147,27 @@ impl TokenKind {
         Self::checked(KindName::Custom, organization, permissions)
     }
 
+    /// The kind that permissions make: Operator or All-Access where they are all that those have, Read/Write where each is on a
+    /// single bucket, otherwise Custom. An expanded list of everything is Custom: it has no power over later types.
+    ///
+    /// # Errors
+    /// As [`custom`](Self::custom). An Operator has no organization, whichever is given.
+    pub fn of(organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
+        if permissions == PermissionSet::everything() {
+            return Ok(Self::operator());
+        }
+        let kind = Self::custom(organization, permissions)?;
+        let Some(organization) = organization else { return Ok(kind) };
+        let all_access = Self::all_access(organization);
+        if kind.permissions == all_access.permissions {
+            return Ok(all_access);
+        }
+        let on_bucket =
+            |(pattern, _): (Pattern, _)| pattern.kind == Some(ResourceType::BUCKETS) && pattern.id.is_some();
+        let name = if kind.permissions.patterns().all(on_bucket) { KindName::ReadWrite } else { KindName::Custom };
+        Ok(Self { name, ..kind })
+    }
+
     fn checked(name: KindName, organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
         match permissions.len() {
             0 => Err(KindError::Empty),
@@ -244,5 +265,32 @@ impl<'de> Deserialize<'de> for TokenKind {
             StoredKind::Custom(organization, permissions) => Self::custom(organization, permissions),
         };
         kind.map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_make_the_kind_that_they_are_all_of() {
+        let org: OrgId = "0a1b2c3d4e5f6071".parse().unwrap();
+        let kind = |organization, texts: &[&str]| {
+            let permissions: PermissionSet = texts.iter().map(|text| text.parse::<Permission>().unwrap()).collect();
+            TokenKind::of(organization, permissions)
+        };
+        let name = |organization, texts: &[&str]| kind(organization, texts).unwrap().name();
+        assert_eq!(kind(Some(org), &["read:*", "write:*"]).unwrap(), TokenKind::operator());
+        let all = ["read:orgs/0a1b2c3d4e5f6071/*", "write:orgs/0a1b2c3d4e5f6071/*"];
+        assert_eq!(kind(Some(org), &all).unwrap(), TokenKind::all_access(org));
+        assert_eq!(name(None, &all), KindName::Custom);
+        assert_eq!(name(Some(org), &all[..1]), KindName::Custom);
+        let bucket = "read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111";
+        assert_eq!(name(Some(org), &[bucket]), KindName::ReadWrite);
+        assert_eq!(name(None, &[bucket]), KindName::Custom);
+        assert_eq!(name(Some(org), &[bucket, "read:orgs/0a1b2c3d4e5f6071/tasks"]), KindName::Custom);
+        assert_eq!(name(Some(org), &["read:orgs/0a1b2c3d4e5f6071/buckets"]), KindName::Custom);
+        assert_eq!(kind(None, &[]).unwrap_err(), KindError::Empty);
+        assert!(matches!(kind(Some(org), &["read:buckets"]), Err(KindError::Organization { .. })));
     }
 }

@@ -68,6 +68,17 @@ impl Pattern {
         self.id
     }
 
+    /// The resource that sets the same fields, as a request would be about it. `None` without a type.
+    #[must_use]
+    pub fn resource(&self) -> Option<Resource> {
+        let kind = self.kind?;
+        let resource = match self.organization {
+            Some(organization) => Resource::within(organization, kind).ok()?,
+            None => Resource::global(kind),
+        };
+        Some(self.id.map_or(resource, |id| resource.with_id(id)))
+    }
+
     /// The resources that both patterns match, where there can be any.
     pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
         #[allow(clippy::option_option)] // Whether they agree, and then whether the field is set.
@@ -310,5 +321,20 @@ impl<'de> Deserialize<'de> for Permission {
             Ok(Self { pattern, action })
         };
         permission().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_with_a_type_is_a_resource() {
+        for text in ["instance", "buckets", "orgs/0a1b2c3d4e5f6071/tasks/1111111111111111"] {
+            let permission: Permission = format!("read:{text}").parse().unwrap();
+            assert_eq!(permission.pattern.resource().unwrap().to_string(), text);
+            assert_eq!(Pattern::from(permission.pattern.resource().unwrap()), permission.pattern);
+        }
+        assert_eq!(Pattern::ANY.resource(), None);
     }
 }

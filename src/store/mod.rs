@@ -2,6 +2,8 @@
 
 mod codec;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub(crate) mod record;
 #[cfg(feature = "redb")]
 mod redb;
@@ -15,6 +17,8 @@ use uuid::Uuid;
 
 pub use codec::DecodeError;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresError, PostgresStore};
 pub use record::{Record, RecordKey, RecordKind};
 #[cfg(feature = "redb")]
 pub use redb::{RedbError, RedbStore};

@@ -121,7 +121,7 @@ fn a_store_that_cannot_be_read_stops_what_changes_nothing_and_no_decision() {
 fn rule_18_a_refusal_is_told_only_of_what_is_in_the_store() {
     let world = World::new();
     let (store, faults) = FaultyStore::new(world.store.clone());
-    let late = Authority::builder().follow(HOUR).open(store).wait().unwrap();
+    let late = Authority::builder().follow(HOUR).availability_over_revocation().open(store).wait().unwrap();
     let issued = world.issue(new());
     // As far as the late one knows there is no such token, and it cannot look.
     faults.always(Call::Changes, Fault::Refuse);

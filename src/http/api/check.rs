@@ -13,7 +13,6 @@ use crate::http::api::permissions::parse;
 use crate::http::api::target::Target;
 use crate::model::decision::Reason;
 use crate::model::permission::Permission;
-use crate::model::resource::Resource;
 
 /// Requests in the form of permissions, each on one resource or on one whole type.
 #[derive(Deserialize)]
@@ -53,17 +52,8 @@ pub(super) async fn check(
     for parsed in parsed {
         // By ids only: otherwise whoever may see nothing could find out what there is.
         let permission = parsed.without_names()?;
-        let pattern = permission.pattern();
-        let kind = pattern.kind().ok_or_else(|| ApiError::invalid("a request names the type of its resource"))?;
-        let mut resource = match pattern.org() {
-            Some(organization) => {
-                Resource::within(organization, kind).map_err(|error| ApiError::invalid(error.to_string()))?
-            }
-            None => Resource::global(kind),
-        };
-        if let Some(id) = pattern.id() {
-            resource = resource.with_id(id);
-        }
+        let resource = permission.pattern().resource();
+        let resource = resource.ok_or_else(|| ApiError::invalid("a request names the type of its resource"))?;
         let denial = context.authority.explain(&caller, id, permission.action(), &resource)?.err();
         decisions.push(Decision {
             permission,

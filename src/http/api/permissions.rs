@@ -206,28 +206,12 @@ async fn check_buckets(directory: &dyn Directory, permissions: &[Permission]) ->
 pub(crate) fn kind(organization: PostedOrganization, permissions: Vec<Permission>) -> Result<TokenKind, ApiError> {
     let global = permissions.iter().any(|permission| permission.pattern().org().is_none());
     let set: PermissionSet = permissions.into_iter().collect();
-    let operator = TokenKind::operator();
-    if set == *operator.permissions() {
-        return Ok(operator);
-    }
     let home = match organization {
+        _ if set == *TokenKind::operator().permissions() => None,
         PostedOrganization::Some(home) => (!global).then_some(home),
         PostedOrganization::None => None,
         PostedOrganization::Absent if set.iter().all(|permission| permission.pattern().org().is_none()) => None,
         PostedOrganization::Absent => return Err(ApiError::invalid("orgID is required")),
     };
-    let Some(home) = home else { return Ok(TokenKind::custom(None, set)?) };
-    let all_access = TokenKind::all_access(home);
-    if set == *all_access.permissions() {
-        return Ok(all_access);
-    }
-    let bucket = |(pattern, actions): (Pattern, Action)| {
-        let id = pattern.id().filter(|_| pattern.kind() == Some(ResourceType::BUCKETS));
-        id.map(|id| (id, actions))
-    };
-    let buckets: Option<Vec<_>> = set.patterns().map(bucket).collect();
-    Ok(match buckets {
-        Some(buckets) => TokenKind::read_write(home, buckets)?,
-        None => TokenKind::custom(Some(home), set)?,
-    })
+    Ok(TokenKind::of(home, set)?)
 }

@@ -1,0 +1,76 @@
+//! `portcullis check`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use portcullis::{Permission, PermissionError, TokenId};
+use serde::Serialize;
+
+use super::yes_or_no;
+use crate::backend::{Backend, Decision, Subject};
+use crate::failure::Result;
+use crate::screen::{Screen, table};
+use crate::secrets::SecretInput;
+
+/// Which token is asked about.
+#[derive(Debug, Args)]
+pub struct Who {
+    /// About this token, instead of the one in use
+    #[arg(long, value_name = "TOKEN")]
+    id: Option<TokenId>,
+    #[command(flatten)]
+    secret: SecretInput,
+}
+
+impl Who {
+    pub fn subject(&self) -> Result<Subject> {
+        Subject::given(self.id, &self.secret)
+    }
+}
+
+/// A request: a permission that names one type.
+pub fn request(text: &str) -> std::result::Result<Permission, String> {
+    let permission: Permission = text.parse().map_err(|error: PermissionError| error.to_string())?;
+    match permission.pattern().resource() {
+        Some(_) => Ok(permission),
+        None => Err("a request is about one type of resource, not `*`".into()),
+    }
+}
+
+/// Say whether a token may do something, in the exit code too
+///
+/// It is 0 if the token may do all of it, 1 if not. Nothing is done. A request is `action:[orgs/ORG/]type[/ID]`, as a permission, and names one type.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis check write:orgs/1111111111111111/buckets/2222222222222222
+  portcullis check --id 3333333333333333 read:orgs/1111111111111111/tasks
+  portcullis check --secret-stdin read:orgs/1111111111111111/buckets < token && echo yes")]
+pub struct Check {
+    #[arg(required = true, value_name = "REQUEST", value_parser = request)]
+    requests: Vec<Permission>,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Serialize)]
+struct Answers<'a> {
+    allowed: bool,
+    decisions: &'a [Decision],
+}
+
+impl Check {
+    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
+        let decisions = backend.check(&self.who.subject()?, &self.requests)?;
+        let allowed = decisions.iter().all(|decision| decision.allowed);
+        screen.answer(&Answers { allowed, decisions: &decisions }, || {
+            let row = |decision: &Decision| {
+                // What is missing is the request itself.
+                let message = decision.message.clone().filter(|_| decision.missing.is_none()).unwrap_or_default();
+                vec![decision.word().to_owned(), decision.permission.to_string(), message]
+            };
+            table(None, decisions.iter().map(row))
+        })?;
+        Ok(yes_or_no(allowed))
+    }
+}

@@ -1,0 +1,43 @@
+//! `portcullis`: tokens by command line, on a running server or on a file.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+#![allow(clippy::doc_markdown)] // Help is written as documentation, and shown as it is.
+#![allow(unreachable_pub)] // A module's public items are for the others.
+
+mod arguments;
+mod backend;
+mod commands;
+mod confirm;
+mod expiry;
+mod failure;
+mod grants;
+mod screen;
+mod secrets;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::screen::Screen;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let screen = Screen::new(arguments.json);
+    match commands::run(arguments, &screen) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            screen::failure(&failure);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Files: what is made, for whom, and what is held by others.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::run::{ALICE, BUCKET, ORG, Place};
+
+#[test]
+fn a_file_in_use_is_said_to_be_so() {
+    let place = Place::set_up();
+    let _held = portcullis::RedbStore::open(place.path("tokens.redb")).unwrap();
+    let refused = place.run(&["list"]);
+    assert_eq!(refused.exit, 6);
+    let advice = "error: `tokens.redb` is in use; stop the server that has it open, or talk to that server: --url\n";
+    assert_eq!((refused.out.as_str(), refused.err.as_str()), ("", advice));
+}
+
+#[test]
+fn no_command_but_setup_makes_a_file() {
+    let place = Place::file();
+    for arguments in [&["list"][..], &["recover", "--owner", ALICE], &["create", "--operator", "--owner", ALICE]] {
+        assert_eq!(place.run(arguments).exit, 4);
+    }
+    assert_eq!(place.run(&["setup", "--username", "a", "--org", "b", "--bucket", "c"]).exit, 2);
+    assert!(!place.path("tokens.redb").exists());
+    fs::write(place.path("tokens.redb"), "something else").unwrap();
+    assert_eq!(place.run(&["setup", "--owner", ALICE]).exit, 2);
+    assert_eq!(fs::read_to_string(place.path("tokens.redb")).unwrap(), "something else");
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What stays of a token that is imported.
+fn definition(token: &Value) -> String {
+    let fields = ["kind", "status", "description", "orgID", "userID", "permissions", "expiresAt"];
+    fields.map(|field| token[field].to_string()).join(" ")
+}
+
+#[test]
+fn what_was_exported_is_imported_with_new_secrets_that_only_the_owner_can_read() {
+    let place = Place::set_up();
+    place.create(&["--org", ORG, "--read-bucket", BUCKET, "--owner", ALICE, "--expires", "2100-01-01T00:00:00Z"]);
+    place.create(&["--org", ORG, "--all-access", "--owner", ALICE, "--suspended"]);
+    place.create(&["--permission", "read:orgs/0a1b2c3d4e5f6071/tasks", "--owner", ALICE, "--description", "tasks"]);
+    let (revoked, _) = place.create(&["--operator", "--owner", ALICE]);
+    place.ok(&["revoke", &revoked, "--yes"]);
+    let exported = place.ok(&["export"]).out;
+    assert!(!exported.contains("pcs_"));
+
+    let other = Place::file();
+    let first = other.json(&["setup", "--owner", ALICE]);
+    fs::write(other.path("exported"), &exported).unwrap();
+    let answer = other.json(&["import", "exported", "--secrets", "secrets"]);
+    assert_eq!(answer, serde_json::json!({ "found": 4, "created": 4, "leftOut": 1 }));
+
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(other.path("secrets")).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    let secrets = lines(&fs::read_to_string(other.path("secrets")).unwrap());
+    let exported = lines(&exported);
+    for each in &secrets {
+        let was = exported.iter().find(|token| token["id"] == each["from"]).unwrap();
+        let is = &other.json(&["show", each["id"].as_str().unwrap()])["token"];
+        assert_eq!(definition(is), definition(was));
+        assert_ne!(is["id"], was["id"]);
+        if is["status"] == "active" {
+            let shown = other.run_with(&["show", "--secret-stdin", "--json"], each["secret"].as_str().unwrap());
+            assert_eq!(serde_json::from_str::<Value>(&shown.out).unwrap()["token"]["id"], each["id"]);
+        }
+    }
+    let from: BTreeSet<_> = secrets.iter().map(|each| each["from"].as_str().unwrap()).collect();
+    assert_eq!(from.len(), 4);
+    assert!(!from.contains(revoked.as_str()));
+    assert_eq!(other.json(&["list"])["tokens"].as_array().unwrap().len(), 5);
+    assert!(other.ok(&["show", first["token"]["id"].as_str().unwrap()]).out.contains("operator"));
+
+    // A file that is there is never written over, and what is wrong changes nothing.
+    assert_eq!(other.run(&["import", "exported", "--secrets", "secrets"]).exit, 2);
+    fs::write(other.path("wrong"), format!("{}\nnot JSON\n", exported[0])).unwrap();
+    assert_eq!(other.run(&["import", "wrong", "--secrets", "others"]).exit, 2);
+    assert!(!other.path("others").exists());
+    assert_eq!(other.json(&["list"])["tokens"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn a_revoked_tree_a_suspended_owner_and_a_deleted_organization() {
+    let place = Place::set_up();
+    let (admin, _) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
+    let state = |id: &str| place.json(&["show", id])["token"]["refused"].clone();
+    assert_eq!(state(&admin), Value::Null);
+    place.ok(&["suspend", "--owner", ALICE]);
+    assert_eq!(state(&admin), "ownerSuspended");
+    place.ok(&["activate", "--owner", ALICE]);
+    assert_eq!(place.json(&["revoke", &admin, "--all", "--yes"])["revoked"], 1);
+    assert_eq!(state(&admin), "revoked");
+    let (second, _) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
+    place.ok(&["delete", "--org", ORG, "--yes"]);
+    assert_eq!(state(&second), "organizationDeleted");
+    assert_eq!(place.run(&["activate", "--org", ORG]).exit, 2);
+}
+
+#[test]
+fn pages_are_read_to_the_end() {
+    let place = Place::set_up();
+    {
+        let file = portcullis::RedbStore::open(place.path("tokens.redb")).unwrap();
+        let authority = portcullis::Authority::open(file).wait().unwrap();
+        let host = portcullis::Actor::host("test");
+        let new = || portcullis::NewToken::all_access(ORG.parse().unwrap()).owner(ALICE.parse().unwrap());
+        let pending: Vec<_> = (0..2_500).map(|_| authority.create(&host, new())).collect();
+        pending.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
+    }
+    let count = |arguments: &[&str]| place.json(arguments)["tokens"].as_array().unwrap().len();
+    assert_eq!(count(&["list"]), 2_501);
+    assert_eq!(count(&["list", "--org", ORG]), 2_500);
+    assert_eq!(count(&["list", "--limit", "1200"]), 1_200);
+    assert_eq!(place.ok(&["export"]).out.lines().count(), 2_501);
+}
