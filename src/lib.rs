@@ -98,6 +98,7 @@ mod model;
 mod random;
 mod secret;
 mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -1,8 +1,7 @@
 //! An authority's settings.
 
 use std::fmt;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::authority::Authority;
@@ -16,6 +15,8 @@ use crate::index::Index;
 use crate::model::time::{Clock, SystemClock};
 use crate::secret::{Format, Keyring, Pepper, PrefixError};
 use crate::store::{Record, TokenStore};
+use crate::sync::mpsc::channel;
+use crate::sync::{Mutex, thread};
 
 /// An authority's settings. The defaults are fine.
 #[must_use]
@@ -180,7 +181,7 @@ impl Builder {
                 answer.send(Err(error));
             }
         };
-        match std::thread::Builder::new().name("portcullis".into()).spawn(work) {
+        match thread::Builder::new().name("portcullis".into()).spawn(work) {
             Ok(thread) => *place = Some(thread),
             Err(error) => return Pending::ready(Err(Error::Thread(Arc::new(error)))),
         }

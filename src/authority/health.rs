@@ -1,6 +1,6 @@
 //! How far an authority's view of the store may be behind, and what follows from that.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::authority::error::Error;
@@ -9,6 +9,7 @@ use crate::index::Index;
 use crate::model::decision::Reason;
 use crate::model::time::{Clock, Timestamp};
 use crate::store::Position;
+use crate::sync::{Mutex, MutexGuard};
 
 /// How old an authority's view of its store may get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -20,6 +18,9 @@ use crate::model::decision::Reason;
 use crate::model::time::Timestamp;
 use crate::store::record::Record;
 use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, StoreError, TokenStore};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use crate::sync::thread;
 
 /// How often a call is planned anew because others changed the store meanwhile.
 const ATTEMPTS: u32 = 10;
@@ -369,7 +370,7 @@ impl Manager {
                 Err(CommitError::Conflict(_)) => return Committed::Conflict,
                 Err(CommitError::Refused(error)) => return Committed::Refused(error),
                 Err(CommitError::InDoubt(error)) => match repeats.next() {
-                    Some(pause) => std::thread::sleep(*pause),
+                    Some(pause) => thread::sleep(*pause),
                     None => return Committed::InDoubt(error),
                 },
             }

@@ -16,9 +16,7 @@ mod shared;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
 pub use builder::Builder;
 
@@ -41,6 +39,9 @@ use crate::model::resource::Resource;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
 use crate::store::{Position, TokenStore};
+use crate::sync::Mutex;
+use crate::sync::mpsc::Sender;
+use crate::sync::thread::{self, JoinHandle};
 
 /// Issues tokens and decides what they may do.
 ///
@@ -381,7 +382,7 @@ impl Drop for Authority {
         self.queue = None;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // An answer that nobody waited for is dropped on the management thread itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             _ = thread.join();
         }
     }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::authority::error::Error;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The answer of a management call: `.await` it in async code, `.wait()` for it in plain code. Neither needs a runtime.
 ///

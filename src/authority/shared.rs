@@ -1,7 +1,6 @@
 //! What requests and the management thread share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::TryLockError;
 
 use crate::authority::error::AuthenticateError;
 use crate::authority::health::{Contact, Staleness};
@@ -9,6 +8,8 @@ use crate::index::{Handle, Index};
 use crate::model::decision::Reason;
 use crate::model::time::Clock;
 use crate::secret::{Format, Keyring, Presented};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What requests and the management thread share: the index and what it takes to read a secret.
 pub(crate) struct Shared {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
-use std::sync::{Arc, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use crate::index::order::Order;
 use crate::index::slot::State;
@@ -16,6 +16,7 @@ use crate::model::token::{Creator, Standing, Status, Token};
 use crate::secret::{Credential, Digest, Keyring};
 use crate::store::Position;
 use crate::store::record::{Stand, TokenRecord, Tombstone};
+use crate::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Default)]
 pub(super) struct Catalog {
@@ -202,7 +203,7 @@ impl Index {
     }
 
     fn record_in(&self, catalog: &Catalog, place: u32) -> Option<(u64, TokenRecord)> {
-        use std::sync::atomic::Ordering::Relaxed;
+        use crate::sync::atomic::Ordering::Relaxed;
 
         let slot = self.slots.get(place)?;
         let facts = slot.facts(|facts| *facts);
@@ -264,7 +265,7 @@ impl Index {
         let slots = catalog.by_id.after(None, |slot| self.id_of(slot));
         slots
             .filter_map(|place| self.slots.get(place))
-            .filter(|slot| under.contains(&slot.creator.load(std::sync::atomic::Ordering::Relaxed)))
+            .filter(|slot| under.contains(&slot.creator.load(crate::sync::atomic::Ordering::Relaxed)))
             .filter(|slot| slot.facts(|facts| facts.state.status()) != Status::Revoked)
             .filter_map(|slot| TokenId::from_u128(slot.id()))
             .collect()

@@ -1,7 +1,5 @@
 //! Lists of tokens, page by page.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::index::Index;
 use crate::index::catalog::Incomplete;
 use crate::index::slot::Slot;
@@ -9,6 +7,7 @@ use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::KindName;
 use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Status, Token};
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// Which tokens to list: those that fit everything that is set. The default is all.
 ///

@@ -4,6 +4,8 @@
 //! all at once.
 
 pub(crate) mod catalog;
+#[cfg(all(test, loom))]
+mod interleavings;
 pub(crate) mod list;
 mod lookup;
 mod order;
@@ -11,11 +13,7 @@ mod segments;
 mod slot;
 mod write;
 
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-
-use arc_swap::ArcSwapOption;
 
 use crate::index::catalog::Catalog;
 use crate::index::lookup::{Lookup, Words};
@@ -29,6 +27,8 @@ use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::{Clock, Timestamp};
 use crate::model::token::Standing;
 use crate::secret::Digest;
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{ArcSwapOption, RwLock};
 
 /// Every token, laid out for the check.
 pub(crate) struct Index {

@@ -1,7 +1,5 @@
 //! One token in memory: 128 bytes that one thread writes and any thread reads.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-
 use subtle::ConstantTimeEq;
 
 use crate::index::lookup::Words;
@@ -11,6 +9,8 @@ use crate::model::decision::Liveness;
 use crate::model::kind::KindName;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::spin_loop;
 
 /// A token, or a secret that overlaps with its successor, or nothing.
 ///
@@ -173,7 +173,7 @@ impl Slot {
             if before >> 32 & 1 == 0 && self.state.load(Ordering::Relaxed) == before {
                 return result;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 
@@ -262,7 +262,7 @@ pub(crate) fn store<const N: usize>(words: &[AtomicU64; N], values: &[u64; N]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use crate::sync::atomic::AtomicBool;
 
     use super::*;
 

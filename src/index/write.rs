@@ -1,7 +1,6 @@
 //! How records become what readers see. Only the management thread comes here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
 use crate::index::slot::{Facts, Slot, State, store};
@@ -13,6 +12,7 @@ use crate::model::token::Standing;
 use crate::secret::Digest;
 use crate::store::Position;
 use crate::store::record::{Body, Mark, Record, TokenRecord};
+use crate::sync::atomic::Ordering::{Relaxed, Release};
 
 impl Index {
     /// Publishes what was committed. When this returns, every decision that begins sees it.

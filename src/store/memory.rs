@@ -1,12 +1,13 @@
 //! A store in memory.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::model::id::TokenId;
 use crate::model::time::Timestamp;
 use crate::store::record::{Record, RecordKey, RecordKind};
 use crate::store::{Changes, ChangesError, CommitError, CommitId, Position, StoreError, TokenStore};
+use crate::sync::Mutex;
 
 /// A store in memory: for tests, and for hosts that make their tokens anew at every start.
 ///
