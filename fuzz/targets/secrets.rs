@@ -134,7 +134,9 @@ fuzz_target!(|presented: Presented| {
         Presented::Altered(which, edits) => {
             let (secret, _) = &WORLD.issued[usize::from(which) % WORLD.issued.len()];
             let mut bytes = secret.clone().into_bytes();
-            edits.iter().for_each(|edit| edit.apply(&mut bytes));
+            for edit in &edits {
+                edit.apply(&mut bytes);
+            }
             bytes
         }
         Presented::Checksummed(bytes) => {
