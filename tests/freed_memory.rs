@@ -144,6 +144,14 @@ fn live(authority: &Authority, name: &str, wanted: &mut Wanted) {
     authority.revoke(host(), id).wait().unwrap();
 }
 
+/// Authenticates, and calls nothing after it that would write over what that leaves on the stack.
+fn authenticate_last(authority: &Authority, name: &str, wanted: &mut Wanted) {
+    let new = NewToken::operator().owner(UserId::generate().unwrap());
+    let secret = authority.create(host(), new).wait().unwrap().secret;
+    wanted.add(&format!("{name}: last"), secret.expose().as_bytes());
+    authority.authenticate(secret.expose()).unwrap();
+}
+
 #[test]
 fn secrets_that_were_dropped_are_nowhere_in_memory() {
     // On a thread that was there before: a new one would get the stack of one that has ended, and write over it.
@@ -166,9 +174,11 @@ fn secrets_that_were_dropped_are_nowhere_in_memory() {
     key.zeroize();
     let plain = Authority::open(MemoryStore::new()).wait().unwrap();
     live(&plain, "plain", &mut wanted);
+    authenticate_last(&plain, "plain", &mut wanted);
     assert_eq!(look(&wanted), [""; 0], "while the authority is open");
     let peppered = Authority::builder().pepper(pepper).open(MemoryStore::new()).wait().unwrap();
     live(&peppered, "peppered", &mut wanted);
+    authenticate_last(&peppered, "peppered", &mut wanted);
     assert_eq!(look(&wanted), [""; 0], "while the authority with a pepper is open");
     drop((plain, peppered));
     assert_eq!(look(&wanted), [""; 0], "when they are closed");
