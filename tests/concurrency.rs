@@ -99,13 +99,14 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     assert_eq!(last.wait().unwrap().receipt.revision, good);
 }
 
+type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
+
 #[test]
 fn one_of_those_that_share_a_commit_sees_what_those_before_it_did_for_its_actor() {
     let world = World::new(NEVER);
     let held = &world.held[1];
     let organization = |standing| world.authority.set_organization(host(), world.organization, standing);
     let owner = |standing| world.authority.set_owner(host(), world.owner, standing);
-    type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
     for set in [&organization as Set<'_>, &owner as Set<'_>] {
         set(Standing::Suspended).wait().unwrap();
         world.faults.next(Call::Commit, Fault::Hang);
