@@ -154,8 +154,7 @@ fn sha_256(secret: &[u8]) -> Digest {
     let mut block = [0; BLOCK];
     // The end mark and the length in bits take nine bytes.
     let (true, Ok(bits)) = (secret.len() <= BLOCK - 9, u16::try_from(secret.len() * 8)) else {
-        let mut sha = Sha256::new_with_prefix(secret);
-        return Digest(sha.finalize_reset().into());
+        return Digest(Sha256::digest(secret).into());
     };
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
     let (pieces, rest) = secret.as_chunks::<16>();
