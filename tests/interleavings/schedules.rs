@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use portcullis::{
-    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Read, Resource, Rotation, Standing,
-    Status, Update, UserId, Write,
+    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Read, Resource, Rotation,
+    Standing, Status, Update, UserId, Write,
 };
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicBool, Ordering};
