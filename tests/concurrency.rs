@@ -9,9 +9,9 @@ use std::thread;
 
 use portcullis::testing::{Call, Fault};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, MemoryStore, NewToken, Position,
-    Reason, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId, TokenStore, Update, UserId,
-    What, Write,
+    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, MemoryStore, NewToken, Pending,
+    Position, Reason, Receipt, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId, TokenStore,
+    Update, UserId, What, Write,
 };
 use world::{NEVER, SOON, World, eventually, following, head, host};
 
@@ -97,6 +97,34 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     let good = good.wait().unwrap().receipt.revision;
     assert!(matches!(bad.wait(), Err(Error::Revoked(_))));
     assert_eq!(last.wait().unwrap().receipt.revision, good);
+}
+
+type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
+
+#[test]
+fn one_of_those_that_share_a_commit_sees_what_those_before_it_did_for_its_actor() {
+    let world = World::new(NEVER);
+    let held = &world.held[1];
+    let organization = |standing| world.authority.set_organization(host(), world.organization, standing);
+    let owner = |standing| world.authority.set_owner(host(), world.owner, standing);
+    for set in [&organization as Set<'_>, &owner as Set<'_>] {
+        set(Standing::Suspended).wait().unwrap();
+        world.faults.next(Call::Commit, Fault::Hang);
+        let first =
+            world.authority.update(host(), world.idle.id, Update::new().description(world.revision().to_string()));
+        world.faults.wait_until_hanging();
+        let restored = set(Standing::Active);
+        let allowed = world.authority.update(held, world.sensor.id, Update::new().description("allowed"));
+        let suspended = set(Standing::Suspended);
+        let refused = world.authority.update(held, world.sensor.id, Update::new().description("refused"));
+        world.faults.release();
+        first.wait().unwrap();
+        restored.wait().unwrap();
+        assert_eq!(allowed.wait().unwrap().token.description(), "allowed");
+        suspended.wait().unwrap();
+        assert!(matches!(refused.wait(), Err(Error::NotAccepted(_))));
+        set(Standing::Active).wait().unwrap();
+    }
 }
 
 /// The same random numbers at every run.

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use portcullis::{Actor, Authority, Filter, NewToken, OrgId, RedbStore, Status, TokenId, Update, UserId};
 
 const FILE: &str = "PORTCULLIS_TEST_CRASH_FILE";
-/// How often the process is killed.
+/// How often the process is killed, if the environment does not say otherwise:
+/// `PORTCULLIS_KILLS=1000 cargo test --release --test crash`.
 const KILLS: u32 = 20;
 
 fn open(file: &Path) -> Authority {
@@ -57,7 +58,8 @@ fn what_was_acknowledged_survives_a_kill() {
     let mut acknowledged: BTreeMap<TokenId, Status> = BTreeMap::new();
     let mut secrets = BTreeMap::new();
     let mut random = 7_u32;
-    for kill in 0..KILLS {
+    let kills = std::env::var("PORTCULLIS_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    for kill in 0..kills {
         let mut child = start(&file);
         let mut said = BufReader::new(child.stderr.take().unwrap()).split(b'\n');
         // So many lines are awaited, and then it is killed wherever it is by then.
@@ -96,5 +98,6 @@ fn what_was_acknowledged_survives_a_kill() {
         }
         authority.close().wait().unwrap();
     }
+    println!("{kills} kills, {} tokens acknowledged", acknowledged.len());
     assert!(acknowledged.len() > 20, "{}", acknowledged.len());
 }

@@ -191,12 +191,14 @@ impl<'a> Draft<'a> {
         if !Arc::ptr_eq(principal.authority.shared(), self.shared) {
             return Err(Error::Foreign.into());
         }
-        let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?;
+        let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?.flatten();
+        if let Some((_, record)) = &found {
+            self.owner_standing(record.owner)?;
+            record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
+        }
         // After it was read: what was read then was this token's, and not of one that took its place.
         principal.check().map_err(Error::not_accepted)?;
-        let (_, record) = found.flatten().ok_or(Error::NotAccepted(Reason::Unknown))?;
-        self.owner_standing(record.owner)?;
-        record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
+        let (_, record) = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
         Ok(Acting::Token(Box::new(record)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{HmacReset, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
@@ -73,7 +73,7 @@ pub enum PepperError {
 pub struct Pepper {
     id: u8,
     /// Holds the two states that the key leads to, not the key.
-    mac: Hmac<Sha256>,
+    mac: HmacReset<Sha256>,
 }
 
 impl Pepper {
@@ -91,7 +91,7 @@ impl Pepper {
             return Err(PepperError::TooShort(key.len()));
         }
         // Any length is a key for HMAC, so the error never comes; it would be this one.
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).map_err(|_| PepperError::TooShort(key.len()))?;
+        let mac = <HmacReset<Sha256> as KeyInit>::new_from_slice(key).map_err(|_| PepperError::TooShort(key.len()))?;
         Ok(Self { id, mac })
     }
 }
@@ -141,7 +141,8 @@ impl Keyring {
         let pepper = [&self.current, &self.previous].into_iter().flatten().find(|pepper| pepper.id == key)?;
         let mut mac = pepper.mac.clone();
         mac.update(secret);
-        Some(Digest(mac.finalize().into_bytes().into()))
+        // In its place, where it is wiped when dropped: `finalize` would move it and leave the secret behind.
+        Some(Digest(mac.finalize_reset().into_bytes().into()))
     }
 }
 
@@ -153,7 +154,8 @@ fn sha_256(secret: &[u8]) -> Digest {
     let mut block = [0; BLOCK];
     // The end mark and the length in bits take nine bytes.
     let (true, Ok(bits)) = (secret.len() <= BLOCK - 9, u16::try_from(secret.len() * 8)) else {
-        return Digest(Sha256::digest(secret).into());
+        let mut sha = Sha256::new_with_prefix(secret);
+        return Digest(sha.finalize_reset().into());
     };
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
     let (pieces, rest) = secret.as_chunks::<16>();
