@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
 use portcullis::{ChangesError, CommitError, CommitId, Position, Record, RedbError, RedbStore, Timestamp, TokenStore};
@@ -23,6 +23,8 @@ struct State {
     /// This one and as many after it.
     fails_from: AtomicU64,
     fails: AtomicU64,
+    /// As on a full disk: what only reads is not counted, and works.
+    only_writes: AtomicBool,
 }
 
 impl Disk {
@@ -32,12 +34,23 @@ impl Disk {
         self.0.fails.store(count, Ordering::SeqCst);
     }
 
+    /// From that one on, writes fail.
+    fn fill(&self, from: u64) {
+        self.0.only_writes.store(true, Ordering::SeqCst);
+        self.fail(from, u64::MAX);
+    }
+
     fn heal(&self) -> u64 {
         self.0.fails.store(0, Ordering::SeqCst);
+        self.0.only_writes.store(false, Ordering::SeqCst);
         self.0.accesses.load(Ordering::SeqCst)
     }
 
-    fn access(&self) -> io::Result<()> {
+    fn read(&self) -> io::Result<()> {
+        if self.0.only_writes.load(Ordering::SeqCst) { Ok(()) } else { self.write() }
+    }
+
+    fn write(&self) -> io::Result<()> {
         let access = self.0.accesses.fetch_add(1, Ordering::SeqCst);
         let from = self.0.fails_from.load(Ordering::SeqCst);
         if (from..from.saturating_add(self.0.fails.load(Ordering::SeqCst))).contains(&access) {
@@ -64,27 +77,27 @@ struct Failing {
 
 impl StorageBackend for Failing {
     fn len(&self) -> io::Result<u64> {
-        self.disk.access()?;
+        self.disk.read()?;
         self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.disk.access()?;
+        self.disk.read()?;
         self.file.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.access()?;
+        self.disk.write()?;
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.access()?;
+        self.disk.read()?;
         self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.access()?;
+        self.disk.write()?;
         self.file.write(offset, data)
     }
 
@@ -132,8 +145,13 @@ fn fill(store: &mut RedbStore) -> Position {
 /// A commit is made, refused or in doubt; repeated on a disk that works, it is made, and once.
 #[test]
 fn a_commit_that_failed_is_settled_by_repeating_it() {
-    // The failing access alone, and all after it.
-    for count in [1, u64::MAX] {
+    // The failing access alone; all after it; and on a full disk, where only writing fails.
+    let faults: [fn(&Disk, u64); 3] = [
+        |disk, access| disk.fail(access, 1),
+        |disk, access| disk.fail(access, u64::MAX),
+        |disk, access| disk.fill(access),
+    ];
+    for fail in faults {
         let (mut refused, mut in_doubt) = (0, 0);
         for access in 0.. {
             let (_directory, file) = place();
@@ -146,7 +164,7 @@ fn a_commit_that_failed_is_settled_by_repeating_it() {
             let next = Position { revision: at.revision + 1, commit: id };
             let records = [token_described(7, "changed"), owner(1), horizon(6), tombstone(8)];
 
-            disk.fail(access, count);
+            fail(&disk, access);
             let outcome = store.commit(at, id, &records);
             let accesses = disk.heal();
             match &outcome {

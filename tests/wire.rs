@@ -68,6 +68,9 @@ fn malformed_ids_are_refused() {
         ("01890a5d-ac96-774b-bcce-b302099a805g", malformed("01890a5d-ac96-774b-bcce-b302099a805g")),
         ("01890a5da-c96-774b-bcce-b302099a8057", malformed("01890a5da-c96-774b-bcce-b302099a8057")),
         ("{01890a5d-ac96-774b-bcce-b302099a8057}", malformed("{01890a5d-ac96-774b-bcce-b302099a8057}")),
+        // What is as long as a secret is not shown whole.
+        (&"0a1b2c3d".repeat(5), malformed(&"0a1b2c3d".repeat(5))),
+        ("pcs_08tErwcFscAKHw8JZArznwrp4fb9vq5VbNhpbE7Z87f6kmins", malformed("pcs_08tE...")),
     ] {
         assert_eq!(text.parse::<OrgId>().unwrap_err().to_string(), error);
         let json = serde_json::to_string(text).unwrap();
@@ -75,7 +78,7 @@ fn malformed_ids_are_refused() {
         assert!(refused.starts_with(&error), "{refused}");
     }
     let long = "a".repeat(1_000_000);
-    assert_eq!(long.parse::<OrgId>().unwrap_err().to_string(), malformed(&"a".repeat(40)));
+    assert_eq!(long.parse::<OrgId>().unwrap_err().to_string(), malformed("aaaaaaaa..."));
     assert_eq!(OrgId::try_from(0).unwrap_err(), IdError::Nil);
     assert_eq!(OrgId::try_from(uuid::Uuid::nil()).unwrap_err(), IdError::Nil);
     assert!(postcard::from_bytes::<OrgId>(&[0; 16]).is_err());

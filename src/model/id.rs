@@ -11,7 +11,7 @@ use crate::random::{self, RandomError};
 
 /// Why a text is not an id.
 ///
-/// The text itself is shown, cut after 40 characters.
+/// The text itself is shown; of one longer than 40 characters only the beginning, since it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdError {
@@ -26,9 +26,16 @@ pub enum IdError {
     Malformed(String),
 }
 
+/// What an error shows of a text that is not what it should be: all of it; only the beginning where it is as long as a
+/// secret, which somebody may have given by mistake.
+pub(crate) fn shown(text: &str) -> String {
+    let escaped = |characters| text.chars().take(characters).flat_map(char::escape_default).collect::<String>();
+    if text.chars().nth(40).is_none() { escaped(40) } else { escaped(8) + "..." }
+}
+
 /// Reads the two accepted forms: an InfluxDB id of 16 hexadecimal digits, kept in the low half, and a hyphenated UUID.
 fn parse(text: &str) -> Result<NonNilUuid, IdError> {
-    let malformed = || IdError::Malformed(text.chars().take(40).flat_map(char::escape_default).collect());
+    let malformed = || IdError::Malformed(shown(text));
     let uuid = match text.len() {
         0 => return Err(IdError::Empty),
         16 if text.bytes().all(|b| b.is_ascii_hexdigit()) => {

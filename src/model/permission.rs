@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::action::Action;
-use crate::model::id::{IdError, OrgId, ResourceId};
+use crate::model::id::{IdError, OrgId, ResourceId, shown};
 use crate::model::resource::{InstanceInOrganization, Resource, ResourceType, ResourceTypeError};
 
 /// Which resources a permission is for. A field left out means any, a type that does not exist yet included.
@@ -223,7 +223,7 @@ pub(crate) fn parse_action(action: &str) -> Result<Action, PermissionError> {
     match action {
         "read" => Ok(Action::READ),
         "write" => Ok(Action::WRITE),
-        _ => Err(PermissionError::Action(action.chars().take(40).flat_map(char::escape_default).collect())),
+        _ => Err(PermissionError::Action(shown(action))),
     }
 }
 

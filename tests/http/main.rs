@@ -4,6 +4,8 @@
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
+#[path = "../walk/mod.rs"]
+mod walk;
 
 mod app;
 mod authentication;
@@ -12,4 +14,5 @@ mod checks;
 mod creation;
 mod document;
 mod lists;
+mod secrecy;
 mod server;

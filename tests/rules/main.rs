@@ -2,6 +2,11 @@
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
+#[path = "../world/stores.rs"]
+#[allow(dead_code, unreachable_pub)] // It has more than is used here.
+mod stores;
+#[path = "../walk/mod.rs"]
+mod walk;
 
 mod decisions;
 mod durability;
