@@ -345,6 +345,21 @@ fn reasons_have_stable_names_and_texts() {
 }
 
 #[test]
+fn only_what_says_nothing_of_the_token_is_temporary() {
+    for (reason, temporary) in [
+        (Reason::NoAction, false),
+        (Reason::Revoked, false),
+        (Reason::Expired, false),
+        (Reason::Unknown, false),
+        (Reason::NotPermitted, false),
+        (Reason::Stale, true),
+        (Reason::Unavailable, true),
+    ] {
+        assert_eq!(reason.is_temporary(), temporary, "{reason}");
+    }
+}
+
+#[test]
 fn actions_print_as_people_read_them() {
     let printed: Vec<_> = [0, 1, 2, 3, 4].map(|bits| Action::from_bits_retain(bits).to_string()).into();
     assert_eq!(printed, ["nothing", "read", "write", "read and write", "an unknown action (0x04)"]);

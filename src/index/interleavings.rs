@@ -266,9 +266,12 @@ fn no_decision_takes_the_permissions_of_another_token() {
 }
 
 /// Rule 18: a principal is never taken for that of a token that got the slot of its own.
+///
+/// No switches: a reader that stores nothing may as well run last, for whatever it would have seen before, it still may
+/// see then. With one switch it is 333,794 orders instead of 39,158.
 #[test]
 fn a_slot_that_is_used_again_is_not_the_old_tokens() {
-    all_orders(1, || {
+    all_orders(0, || {
         let mine = token(1, buckets(&[(1, Action::READ)]));
         let index = index(vec![put(mine.clone())]);
         let held = login(&index, 1).unwrap();
