@@ -99,6 +99,22 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     assert_eq!(last.wait().unwrap().receipt.revision, good);
 }
 
+#[test]
+fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_token() {
+    let world = World::new(NEVER);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.revoke(host(), world.sensor.id);
+    world.faults.wait_until_hanging();
+    let before = world.authority.get(host(), world.idle.id).unwrap();
+    let update = world.authority.update(host(), world.idle.id, Update::new().deactivate());
+    let delete = world.authority.delete(host(), world.idle.id);
+    world.faults.release();
+    first.wait().unwrap();
+    let updated = update.wait().unwrap();
+    assert_eq!((updated.receipt.changed, updated.token), (0, before));
+    assert_eq!(delete.wait().unwrap().changed, 1);
+}
+
 type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 
 #[test]

@@ -89,18 +89,39 @@ fn finds(lookup: &Lookup, n: u32) -> bool {
 
 #[test]
 fn what_is_there_is_found_while_its_page_splits() {
-    all_orders(3, || {
-        let lookup = Arc::new(Lookup::new());
-        (0..3).for_each(|n| lookup.insert(&number(n), n, number));
-        let reader = spawn({
-            let lookup = Arc::clone(&lookup);
-            move || assert!(finds(&lookup, 1))
+    // Some of them move to the new page, some do not.
+    for sought in 0..3 {
+        all_orders(3, move || {
+            let lookup = Arc::new(Lookup::new());
+            (0..3).for_each(|n| lookup.insert(&number(n), n, number));
+            let reader = spawn({
+                let lookup = Arc::clone(&lookup);
+                move || assert!(finds(&lookup, sought))
+            });
+            // The page holds three.
+            lookup.insert(&number(3), 3, number);
+            reader.join().unwrap();
+            assert!((0..4).all(|n| finds(&lookup, n)));
         });
-        // The page holds three.
-        lookup.insert(&number(3), 3, number);
-        reader.join().unwrap();
-        assert!((0..4).all(|n| finds(&lookup, n)));
-    });
+    }
+}
+
+#[test]
+fn what_is_there_is_found_while_its_page_takes_a_higher_number() {
+    for sought in 0..2 {
+        all_orders(3, move || {
+            let lookup = Arc::new(Lookup::new());
+            (0..2).for_each(|n| lookup.insert(&number(n), n, number));
+            let reader = spawn({
+                let lookup = Arc::clone(&lookup);
+                move || assert!(finds(&lookup, sought))
+            });
+            // It needs more bits than the others, which lose some of their digest's.
+            lookup.insert(&number(1_000), 1_000, number);
+            reader.join().unwrap();
+            assert!(finds(&lookup, 0) && finds(&lookup, 1) && finds(&lookup, 1_000));
+        });
+    }
 }
 
 #[test]
