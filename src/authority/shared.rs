@@ -35,18 +35,24 @@ impl Shared {
 
     #[inline]
     fn find(&self, secret: &[u8]) -> Result<Handle, Reason> {
-        let under = |key| match self.keyring.digest(key, secret) {
-            Some(digest) => self.index.authenticate(&digest, key, &*self.clock),
-            None => Err(Reason::Unknown),
-        };
         match self.format.read(secret) {
-            Presented::Ours(key) => under(key),
-            Presented::Foreign => {
-                let mut found = self.keyring.candidates().map(under);
-                found.find(|found| *found != Err(Reason::Unknown)).unwrap_or(Err(Reason::Unknown))
-            }
+            Presented::Ours(key) => self.find_under(key, secret),
+            Presented::Foreign => self.find_chosen(secret),
             Presented::Malformed => Err(Reason::Malformed),
         }
+    }
+
+    #[inline(never)]
+    fn find_chosen(&self, secret: &[u8]) -> Result<Handle, Reason> {
+        let mut found = self.keyring.candidates().map(|key| self.find_under(key, secret));
+        found.find(|found| *found != Err(Reason::Unknown)).unwrap_or(Err(Reason::Unknown))
+    }
+
+    #[allow(clippy::inline_always)] // It is called from two places, which keeps it out of the one that must be short.
+    #[inline(always)]
+    fn find_under(&self, key: u8, secret: &[u8]) -> Result<Handle, Reason> {
+        let digest = self.keyring.digest(key, secret).ok_or(Reason::Unknown)?;
+        self.index.authenticate(&digest, key, &*self.clock)
     }
 }
 

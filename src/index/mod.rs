@@ -25,7 +25,7 @@ use crate::model::id::{OrgId, TokenId};
 use crate::model::permission_set::PermissionSet;
 use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::{Clock, Timestamp};
-use crate::model::token::Standing;
+use crate::model::token::{Standing, Status};
 use crate::secret::Digest;
 use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{ArcSwapOption, RwLock};
@@ -70,6 +70,11 @@ impl Subject {
             1 => Standing::Suspended,
             _ => Standing::Deleted,
         }
+    }
+
+    #[inline]
+    fn is_active(&self) -> bool {
+        self.standing.load(Ordering::Acquire) == Standing::Active as u8
     }
 
     #[inline]
@@ -230,6 +235,7 @@ impl Index {
 
     /// The token that a former secret is still accepted for.
     #[cold]
+    #[inline(never)]
     fn authenticate_overlap(&self, former: &Facts, clock: &dyn Clock) -> Found<(Handle, u32)> {
         let [Ok(slot), Ok(serial)] = former.target.map(u32::try_from) else { return Err(Reason::Unknown) };
         let handle = Handle::new(slot, serial);
@@ -285,20 +291,36 @@ impl Index {
     /// The organization of a token that is accepted now, if it has one.
     #[inline]
     fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<Option<&Subject>> {
-        let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
-        let owner = standing(self.owners.get(facts.owner));
-        let (subject, organization) = if facts.organization == 0 {
-            (None, Standing::Active)
+        let owner = self.owners.get(facts.owner);
+        let organization = if facts.organization == 0 { None } else { self.organizations.get(facts.organization) };
+        let active = facts.state.status() == Status::Active
+            && owner.is_some_and(Subject::is_active)
+            && (facts.organization == 0 || organization.is_some_and(Subject::is_active));
+        if active {
+            facts.liveness(Standing::Active, Standing::Active).check(|| clock.now())?;
         } else {
-            let subject = self.organizations.get(facts.organization);
-            (subject, standing(subject))
-        };
-        facts.liveness(owner, organization).check(|| clock.now())?;
-        Ok(subject)
+            Self::check_standings(facts, owner, organization, clock)?;
+        }
+        Ok(organization)
+    }
+
+    /// The whole question, apart so that the usual case stays short.
+    #[cold]
+    #[inline(never)]
+    fn check_standings(
+        facts: &Facts,
+        owner: Option<&Subject>,
+        organization: Option<&Subject>,
+        clock: &dyn Clock,
+    ) -> Found<()> {
+        let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
+        let organization = if facts.organization == 0 { Standing::Active } else { standing(organization) };
+        facts.liveness(standing(owner), organization).check(|| clock.now())
     }
 
     /// Whether a secret that the token no longer has is still accepted beside the new one (design rule 15).
     #[cold]
+    #[inline(never)]
     fn check_overlap(&self, handle: Handle, facts: &Facts, clock: &dyn Clock) -> Found<()> {
         let overlap = if facts.state.contains(State::OVERLAPPED) { self.slots.get(facts.overlap) } else { None };
         let accepted = overlap.is_some_and(|overlap| {

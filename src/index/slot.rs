@@ -86,6 +86,7 @@ impl State {
         self.difference(Self::KEY).union(Self::from_bits_retain(u32::from(key) << 16))
     }
 
+    #[inline]
     pub(crate) fn status(self) -> Status {
         if self.contains(Self::REVOKED) {
             Status::Revoked

@@ -398,9 +398,7 @@ impl PermissionSet {
         if self.table.is_empty() {
             self.scan(shapes, &request.into())
         } else if shapes == Shapes::one(Shape::ALL) {
-            // The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
-            let key = request.into();
-            self.at(Hashes::new(self.seed, self.hashed, &key).of(Shape::ALL), &key, Shape::ALL)
+            self.look_up_one(request)
         } else {
             self.look_up(shapes, request, wanted)
         }
@@ -417,9 +415,16 @@ impl PermissionSet {
         granted
     }
 
-    /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    /// The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
     ///
-    /// Not inlined: it would take the registers that the shorter ways need.
+    /// Neither this nor the next is inlined: they would take the registers that scanning needs.
+    #[inline(never)]
+    fn look_up_one(&self, request: impl Into<Key>) -> Action {
+        let request = request.into();
+        self.at(Hashes::new(self.seed, self.hashed, &request).of(Shape::ALL), &request, Shape::ALL)
+    }
+
+    /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
     #[inline(never)]
     fn look_up(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
         let request = request.into();

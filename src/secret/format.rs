@@ -79,11 +79,13 @@ pub(crate) struct Format {
     start: Vec<u8>,
     /// The fewest characters of a chosen secret.
     floor: usize,
+    /// Of nothing yet. Kept, so that what the processor can do is asked once.
+    checksum: crc32fast::Hasher,
 }
 
 impl Default for Format {
     fn default() -> Self {
-        Self { start: b"pcs_".to_vec(), floor: 32 }
+        Self { start: b"pcs_".to_vec(), floor: 32, checksum: crc32fast::Hasher::new() }
     }
 }
 
@@ -127,9 +129,17 @@ impl Format {
                 wanted -= 1;
             }
         }
-        let checksum = checksum(secret.as_bytes());
+        let checksum = letters(self.sum(secret.as_bytes()));
         secret.extend(checksum.map(char::from));
         Ok(Secret(secret))
+    }
+
+    /// A number below [`CHECKSUMS`] that a typo changes.
+    #[inline]
+    fn sum(&self, body: &[u8]) -> u32 {
+        let mut checksum = self.checksum.clone();
+        checksum.update(body);
+        checksum.finalize() % CHECKSUMS
     }
 
     /// Sorts a presented string without hashing it.
@@ -140,7 +150,9 @@ impl Format {
             return if plausible { Presented::Foreign } else { Presented::Malformed };
         };
         match (presented.split_last_chunk(), rest.first()) {
-            (Some((body, letters)), Some(key)) if presented.len() == self.len() && fits(body, *letters) => {
+            (Some((body, letters)), Some(key))
+                if presented.len() == self.len() && number(*letters) == Some(self.sum(body)) =>
+            {
                 Presented::Ours(*key)
             }
             _ => Presented::Malformed,
@@ -169,14 +181,9 @@ impl Format {
     }
 }
 
-/// A number that a typo changes.
-fn sum(body: &[u8]) -> u32 {
-    crc32fast::hash(body) % CHECKSUMS
-}
-
-/// The sum as five letters, the lowest digit first.
-fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
-    let mut rest = sum(body) as usize;
+/// A number below [`CHECKSUMS`] as five letters, the lowest digit first.
+fn letters(number: u32) -> [u8; CHECKSUM_LEN] {
+    let mut rest = number as usize;
     [(); CHECKSUM_LEN].map(|()| {
         let letter = ALPHABET.get(rest % ALPHABET.len()).copied().unwrap_or_default();
         rest /= ALPHABET.len();
@@ -184,13 +191,12 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
     })
 }
 
-/// Whether these letters are the checksum. The letters are read, not the sum written: that takes no division after
-/// another.
+/// The number that five letters are; `None` if one of them is no letter.
 #[inline]
-fn fits(body: &[u8], letters: [u8; CHECKSUM_LEN]) -> bool {
+fn number(letters: [u8; CHECKSUM_LEN]) -> Option<u32> {
     let places = letters.map(|letter| PLACES.get(usize::from(letter)).copied().unwrap_or(NO_LETTER));
-    let written = places.iter().rev().fold(0, |sum, place| sum * 62 + u64::from(*place));
-    places.iter().fold(0, |all, place| all | place) < NO_LETTER && written == u64::from(sum(body))
+    let number = places.iter().rev().fold(0, |number, place| number * 62 + u32::from(*place));
+    (places.iter().fold(0, |all, place| all | place) < NO_LETTER).then_some(number)
 }
 
 #[cfg(test)]

@@ -150,23 +150,23 @@ impl Keyring {
 /// a third more.
 #[inline]
 fn sha_256(secret: &[u8]) -> Digest {
-    const BLOCK: usize = 64;
-    let mut block = [0; BLOCK];
     // The end mark and the length in bits take nine bytes.
-    let (true, Ok(bits)) = (secret.len() <= BLOCK - 9, u16::try_from(secret.len() * 8)) else {
+    let (Ok(len @ ..=55), Some(end)) = (u32::try_from(secret.len()), secret.last_chunk()) else {
         return Digest(Sha256::digest(secret).into());
     };
+    let mut block = [0; 64];
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
-    let (pieces, rest) = secret.as_chunks::<16>();
-    let mut to = block.as_chunks_mut().0.iter_mut();
-    for (piece, to) in pieces.iter().zip(to.by_ref()) {
+    let mut to = block.as_chunks_mut::<16>().0.iter_mut();
+    for (piece, to) in secret.as_chunks().0.iter().zip(to.by_ref()) {
         *to = *piece;
     }
     if let Some(to) = to.next() {
-        *to = rest.iter().rev().fold(0x80_u128, |word, byte| word << 8 | u128::from(*byte)).to_le_bytes();
+        // The rest of the secret, which is the end of its last sixteen bytes, and the end mark.
+        let rest = len % 16 * 8;
+        *to = (u128::from_le_bytes(*end).unbounded_shr(128 - rest) | 0x80 << rest).to_le_bytes();
     }
     if let Some(length) = block.last_chunk_mut() {
-        *length = bits.to_be_bytes();
+        *length = (len * 8).to_be_bytes();
     }
     let mut state = INITIAL;
     compress256(&mut state, std::slice::from_ref(&block));
