@@ -115,6 +115,28 @@ fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_tok
     assert_eq!(delete.wait().unwrap().changed, 1);
 }
 
+#[test]
+fn an_update_without_a_change_shows_what_those_before_it_did() {
+    let world = World::new(NEVER);
+    let stand = [
+        &(|| world.authority.set_owner(host(), world.owner, Standing::Suspended)) as &dyn Fn() -> Pending<Receipt>,
+        &|| world.authority.set_organization(host(), world.organization, Standing::Deleted),
+    ];
+    for stand in stand {
+        world.faults.next(Call::Commit, Fault::Hang);
+        let first =
+            world.authority.update(host(), world.idle.id, Update::new().description(world.revision().to_string()));
+        world.faults.wait_until_hanging();
+        let standing = stand();
+        let update = world.authority.update(host(), world.sensor.id, Update::new().activate());
+        world.faults.release();
+        first.wait().unwrap();
+        standing.wait().unwrap();
+        let shown = update.wait().unwrap().token;
+        assert_eq!(shown, world.authority.get(host(), world.sensor.id).unwrap());
+    }
+}
+
 type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 
 #[test]

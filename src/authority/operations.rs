@@ -157,6 +157,7 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
 
     if after == before {
         // As it is now: a later call may delete it in the same commit.
+        draft.standings_unchanged(&before)?;
         let token = read_back(draft.index(), id)?;
         return Ok(done(0, move |_, receipt| Ok(Updated { token, receipt })));
     }

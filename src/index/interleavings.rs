@@ -286,6 +286,22 @@ fn no_decision_takes_the_permissions_of_another_token() {
     });
 }
 
+/// What is granted before a change and after it is granted all the time.
+#[test]
+fn no_decision_lacks_what_a_change_leaves() {
+    all_orders(1, || {
+        let mine = token(1, buckets(&[(1, Action::READ), (2, Action::READ)]));
+        let index = index(vec![put(mine.clone())]);
+        let held = login(&index, 1).unwrap();
+        let reader = spawn({
+            let index = Arc::clone(&index);
+            move || assert!(may(&index, held, Action::READ, 1))
+        });
+        apply(&index, vec![put(TokenRecord { kind: buckets(&[(1, Action::READ), (3, Action::READ)]), ..mine })]);
+        reader.join().unwrap();
+    });
+}
+
 /// Rule 18: a principal is never taken for that of a token that got the slot of its own.
 ///
 /// No switches: a reader that stores nothing may as well run last, for whatever it would have seen before, it still may
