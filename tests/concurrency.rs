@@ -137,6 +137,22 @@ fn an_update_without_a_change_shows_what_those_before_it_did() {
     }
 }
 
+#[test]
+fn revoking_all_reaches_what_was_made_just_before() {
+    let world = World::new(NEVER);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
+    world.faults.wait_until_hanging();
+    let made = world.authority.create(&world.held[1], NewToken::read_write(world.organization).write(world.bucket));
+    let all = world.authority.revoke_all(host(), world.admin.id);
+    world.faults.release();
+    first.wait().unwrap();
+    let made = made.wait().unwrap().token.id();
+    // `admin`, and the three that it made.
+    assert_eq!(all.wait().unwrap().changed, 4);
+    assert_eq!(world.authority.get(host(), made).unwrap().status(), Status::Revoked);
+}
+
 type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 
 #[test]
