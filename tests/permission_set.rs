@@ -252,6 +252,9 @@ fn large_sets_find_each_of_their_permissions_and_no_other() {
     }
 }
 
+/// One of some resources that agree in a field, or another that differs from it there.
+type Ask<'a> = &'a dyn Fn(u8, bool) -> Resource;
+
 /// Such a field tells no two permissions apart, so a look-up could do without it. What is asked for differs there, by the
 /// same bits in each word, so that the differences must not cancel out.
 #[test]
@@ -270,7 +273,6 @@ fn a_field_in_which_all_permissions_agree_is_compared_all_the_same() {
     let org = |n| OrgId::try_from(uuid(n)).unwrap();
     let id = |n| ResourceId::try_from(uuid(n)).unwrap();
     let resource = |org, kind, id| Resource::within(org, kind).unwrap().with_id(id);
-    type Ask<'a> = &'a dyn Fn(u8, bool) -> Resource;
     let organizations: Ask<'_> =
         &|n, other| resource(org(if other { 6 ^ alike } else { 6 }), KINDS[0], id(u128::from(n) + 1));
     let ids: Ask<'_> = &|n, other| resource(org(6), KINDS[usize::from(n)], id(if other { 6 ^ alike } else { 6 }));
