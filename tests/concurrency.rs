@@ -99,6 +99,60 @@ fn one_of_those_that_share_a_commit_fails_alone() {
     assert_eq!(last.wait().unwrap().receipt.revision, good);
 }
 
+#[test]
+fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_token() {
+    let world = World::new(NEVER);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.revoke(host(), world.sensor.id);
+    world.faults.wait_until_hanging();
+    let before = world.authority.get(host(), world.idle.id).unwrap();
+    let update = world.authority.update(host(), world.idle.id, Update::new().deactivate());
+    let delete = world.authority.delete(host(), world.idle.id);
+    world.faults.release();
+    first.wait().unwrap();
+    let updated = update.wait().unwrap();
+    assert_eq!((updated.receipt.changed, updated.token), (0, before));
+    assert_eq!(delete.wait().unwrap().changed, 1);
+}
+
+#[test]
+fn an_update_without_a_change_shows_what_those_before_it_did() {
+    let world = World::new(NEVER);
+    let stand = [
+        &(|| world.authority.set_owner(host(), world.owner, Standing::Suspended)) as &dyn Fn() -> Pending<Receipt>,
+        &|| world.authority.set_organization(host(), world.organization, Standing::Deleted),
+    ];
+    for stand in stand {
+        world.faults.next(Call::Commit, Fault::Hang);
+        let first =
+            world.authority.update(host(), world.idle.id, Update::new().description(world.revision().to_string()));
+        world.faults.wait_until_hanging();
+        let standing = stand();
+        let update = world.authority.update(host(), world.sensor.id, Update::new().activate());
+        world.faults.release();
+        first.wait().unwrap();
+        standing.wait().unwrap();
+        let shown = update.wait().unwrap().token;
+        assert_eq!(shown, world.authority.get(host(), world.sensor.id).unwrap());
+    }
+}
+
+#[test]
+fn revoking_all_reaches_what_was_made_just_before() {
+    let world = World::new(NEVER);
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
+    world.faults.wait_until_hanging();
+    let made = world.authority.create(&world.held[1], NewToken::read_write(world.organization).write(world.bucket));
+    let all = world.authority.revoke_all(host(), world.admin.id);
+    world.faults.release();
+    first.wait().unwrap();
+    let made = made.wait().unwrap().token.id();
+    // `admin`, and the three that it made.
+    assert_eq!(all.wait().unwrap().changed, 4);
+    assert_eq!(world.authority.get(host(), made).unwrap().status(), Status::Revoked);
+}
+
 type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 
 #[test]

@@ -6,11 +6,11 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use portcullis::{Actor, Authority, Filter, NewToken, OrgId, RedbStore, Status, TokenId, Update, UserId};
+use portcullis::{Actor, Authority, Filter, NewToken, OrgId, RedbStore, Status, Token, TokenId, Update, UserId};
 
 const FILE: &str = "PORTCULLIS_TEST_CRASH_FILE";
 /// How often the process is killed, if the environment does not say otherwise:
-/// `PORTCULLIS_KILLS=1000 cargo test --release --test crash`.
+/// `PORTCULLIS_KILLS=1000 cargo test --release --test crash -- --nocapture`.
 const KILLS: u32 = 20;
 
 fn open(file: &Path) -> Authority {
@@ -39,6 +39,19 @@ fn be_killed(file: &Path) {
         say(format!("inactive {one} -\n"));
         authority.revoke(host(), other).wait().unwrap();
         say(format!("revoked {other} -\n"));
+    }
+}
+
+/// Page by page: no call looks at all of so many.
+fn all(authority: &Authority) -> Vec<Token> {
+    let (mut tokens, mut after) = (Vec::new(), None);
+    loop {
+        let page = authority.list(host(), &Filter::default(), after, usize::MAX).unwrap();
+        tokens.extend(page.tokens);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return tokens,
+        }
     }
 }
 
@@ -82,7 +95,7 @@ fn what_was_acknowledged_survives_a_kill() {
         }
 
         let authority = open(&file);
-        let tokens = authority.list(host(), &Filter::default(), None, usize::MAX).unwrap().tokens;
+        let tokens = all(&authority);
         let found: BTreeMap<_, _> = tokens.iter().map(|token| (token.id(), token)).collect();
         for (id, status) in &acknowledged {
             let token = found.get(id).unwrap_or_else(|| panic!("kill {kill}: an acknowledged token is lost"));

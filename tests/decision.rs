@@ -5,15 +5,15 @@
 //! - **Equality only.** Matching compares organizations, ids and types for equality and never orders them. So requests
 //!   that agree on which fields are equal to which get the same answer, and each field needs only as many values as
 //!   there can be different ones in one question: those of the permissions, and one that none of them has. One
-//!   permission needs two values a field, two permissions three. Three organizations, three ids and five types give
-//!   each that, and organizations share their bits with ids in case anything confuses them.
+//!   permission needs two values a field, two permissions three. Three organizations, three ids and at least three
+//!   ordinary types give them that, and organizations share their bits with ids in case anything confuses them.
 //! - **Types.** `instance` is the only type with a rule of its own. Beside it stand an ordinary type, `orgs` (whose ids
 //!   are organizations), one that a host made up, and one whose name begins with another's.
 //! - **Actions.** A mask is eight bits: all 256 are asked.
 //! - **Permissions.** Rule 6 takes each action by itself and asks for *any* permission, so a set answers as the union
 //!   of its members. Every set of one pattern is tried. Bringing sets into canonical form removes a permission because
 //!   of *one* other, so pairs show every such removal; and sets of three are the first that are looked up in a table
-//!   rather than scanned. Pairs and triples are exhaustive over a smaller world, larger sets are random in
+//!   rather than scanned. Every pair is tried; triples are exhaustive over a smaller world, larger sets are random in
 //!   `permission_set.rs`.
 //! - **Liveness.** It sees neither the kind nor the request, and its four parts are a status, two standings and a
 //!   comparison of two times. All combinations are tried, with times just before, at and just after expiry and at both
@@ -129,7 +129,7 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
 
 #[test]
 fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
-    let world = small_world();
+    let world = World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
     let resources = world.resources();
     let patterns = world.patterns();
     for (at, one) in patterns.iter().enumerate() {
@@ -341,6 +341,21 @@ fn reasons_have_stable_names_and_texts() {
         (Reason::Unavailable, "the authority is closed or reading its store anew"),
     ] {
         assert_eq!(reason.to_string(), text);
+    }
+}
+
+#[test]
+fn only_what_says_nothing_of_the_token_is_temporary() {
+    for (reason, temporary) in [
+        (Reason::NoAction, false),
+        (Reason::Revoked, false),
+        (Reason::Expired, false),
+        (Reason::Unknown, false),
+        (Reason::NotPermitted, false),
+        (Reason::Stale, true),
+        (Reason::Unavailable, true),
+    ] {
+        assert_eq!(reason.is_temporary(), temporary, "{reason}");
     }
 }
 

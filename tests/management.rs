@@ -2,10 +2,12 @@
 //! several actors, two authorities on one store, failures, crashes, backups. After every step all that can be seen is
 //! compared: the answer, every token, every list, every secret ever issued, every decision of every principal.
 //!
-//! More of it: `PORTCULLIS_SEQUENCES=10000 cargo test --release --test management`
+//! More of it: `PORTCULLIS_SEQUENCES=10000 cargo test --release --test management -- --nocapture`
 #![allow(clippy::unwrap_used)]
 
 mod model;
+
+use std::cell::Cell;
 
 use model::medium::{InFiles, InMemory};
 use model::run::run;
@@ -18,12 +20,16 @@ use proptest::test_runner::{TestError, TestRunner};
 fn sequences(usual: u32, steps: usize, run: impl Fn(&[u8]) -> Result<(), String>) {
     let cases = std::env::var("PORTCULLIS_SEQUENCES").map_or(usual, |cases| cases.parse().unwrap());
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 500, ..Default::default() };
-    let outcome = TestRunner::new(config)
-        .run(&vec(any::<[u8; STEP]>(), 1..steps), |steps| run(steps.as_flattened()).map_err(TestCaseError::fail));
+    let taken = Cell::new(0);
+    let outcome = TestRunner::new(config).run(&vec(any::<[u8; STEP]>(), 1..steps), |steps| {
+        taken.update(|taken| taken + steps.len());
+        run(steps.as_flattened()).map_err(TestCaseError::fail)
+    });
     // The bytes say nothing; what was done with them does.
     if let Err(TestError::Fail(why, _) | TestError::Abort(why)) = outcome {
         panic!("\n{why}");
     }
+    println!("{cases} sequences, {} steps", taken.get());
 }
 
 #[test]

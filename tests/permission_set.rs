@@ -251,3 +251,39 @@ fn large_sets_find_each_of_their_permissions_and_no_other() {
         }
     }
 }
+
+/// One of some resources that agree in a field, or another that differs from it there.
+type Ask<'a> = &'a dyn Fn(u8, bool) -> Resource;
+
+/// Such a field tells no two permissions apart, so a look-up could do without it. What is asked for differs there, by the
+/// same bits in each word, so that the differences must not cancel out.
+#[test]
+fn a_field_in_which_all_permissions_agree_is_compared_all_the_same() {
+    const KINDS: [ResourceType; 5] = [
+        ResourceType::BUCKETS,
+        ResourceType::TASKS,
+        ResourceType::LABELS,
+        ResourceType::SECRETS,
+        ResourceType::VARIABLES,
+    ];
+    const KIND: ResourceType = resource_type!("aword-ofaword-of");
+    const OTHER_KIND: ResourceType = resource_type!("bword-ofbword-of");
+    let uuid = |n: u128| uuid::Uuid::from_u128(n);
+    let alike = 1 << 64 | 1;
+    let org = |n| OrgId::try_from(uuid(n)).unwrap();
+    let id = |n| ResourceId::try_from(uuid(n)).unwrap();
+    let resource = |org, kind, id| Resource::within(org, kind).unwrap().with_id(id);
+    let organizations: Ask<'_> =
+        &|n, other| resource(org(if other { 6 ^ alike } else { 6 }), KINDS[0], id(u128::from(n) + 1));
+    let ids: Ask<'_> = &|n, other| resource(org(6), KINDS[usize::from(n)], id(if other { 6 ^ alike } else { 6 }));
+    let kinds: Ask<'_> = &|n, other| resource(org(6), if other { OTHER_KIND } else { KIND }, id(u128::from(n) + 1));
+    for ask in [organizations, ids, kinds] {
+        for count in 1..=5 {
+            let set: PermissionSet = (0..count).map(|n| Permission::read(ask(n, false))).collect();
+            for n in 0..count {
+                assert!(set.allows(Action::READ, &ask(n, false)));
+                assert!(!set.allows(Action::READ, &ask(n, true)), "{} of {count}", ask(n, true));
+            }
+        }
+    }
+}

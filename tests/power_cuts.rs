@@ -231,7 +231,7 @@ fn cuts(run: &Run, draws: u64) -> (usize, Vec<String>) {
     (count, found)
 }
 
-/// `POWER_CUT_DRAWS=200 cargo test --release --test power_cuts` tries more of each.
+/// `POWER_CUT_DRAWS=200 cargo test --release --test power_cuts -- --nocapture` tries more of each.
 fn draws() -> u64 {
     std::env::var("POWER_CUT_DRAWS").map_or(2, |draws| draws.parse().unwrap())
 }

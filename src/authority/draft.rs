@@ -154,6 +154,12 @@ impl<'a> Draft<'a> {
         Ok(self.index().organization_standing(organization))
     }
 
+    /// That no call in this draft changes where the token's owner or organization stands.
+    pub(crate) fn standings_unchanged(&self, token: &TokenRecord) -> Result<(), Stop> {
+        self.owner_standing(token.owner)?;
+        token.kind.organization().map_or(Ok(()), |organization| self.organization_standing(organization).map(|_| ()))
+    }
+
     /// A new secret and its digest: the chosen one, if it may be chosen (design rule 14), or a generated one.
     pub(crate) fn secret(&mut self, chosen: Option<&Secret>) -> Result<(Secret, Credential), Stop> {
         let Shared { keyring, format, index, .. } = &**self.shared;
@@ -193,8 +199,7 @@ impl<'a> Draft<'a> {
         }
         let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?.flatten();
         if let Some((_, record)) = &found {
-            self.owner_standing(record.owner)?;
-            record.kind.organization().map(|organization| self.organization_standing(organization)).transpose()?;
+            self.standings_unchanged(record)?;
         }
         // After it was read: what was read then was this token's, and not of one that took its place.
         principal.check().map_err(Error::not_accepted)?;

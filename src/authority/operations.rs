@@ -155,15 +155,18 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
         acting.outlasts(after.expires_at)?;
     }
 
-    let changed = after != before;
-    if changed {
-        if is_first_operator(draft, &after.kind)? {
-            draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
-        }
-        after.updated_at = draft.now;
-        draft.put(Body::Token(Box::new(after)), Some(What::Updated));
+    if after == before {
+        // As it is now: a later call may delete it in the same commit.
+        draft.standings_unchanged(&before)?;
+        let token = read_back(draft.index(), id)?;
+        return Ok(done(0, move |_, receipt| Ok(Updated { token, receipt })));
     }
-    Ok(done(usize::from(changed), move |index, receipt| Ok(Updated { token: read_back(index, id)?, receipt })))
+    if is_first_operator(draft, &after.kind)? {
+        draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
+    }
+    after.updated_at = draft.now;
+    draft.put(Body::Token(Box::new(after)), Some(What::Updated));
+    Ok(done(1, move |index, receipt| Ok(Updated { token: read_back(index, id)?, receipt })))
 }
 
 /// A new secret (design rule 15).

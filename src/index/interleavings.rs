@@ -89,18 +89,39 @@ fn finds(lookup: &Lookup, n: u32) -> bool {
 
 #[test]
 fn what_is_there_is_found_while_its_page_splits() {
-    all_orders(3, || {
-        let lookup = Arc::new(Lookup::new());
-        (0..3).for_each(|n| lookup.insert(&number(n), n, number));
-        let reader = spawn({
-            let lookup = Arc::clone(&lookup);
-            move || assert!(finds(&lookup, 1))
+    // Some of them move to the new page, some do not.
+    for sought in 0..3 {
+        all_orders(3, move || {
+            let lookup = Arc::new(Lookup::new());
+            (0..3).for_each(|n| lookup.insert(&number(n), n, number));
+            let reader = spawn({
+                let lookup = Arc::clone(&lookup);
+                move || assert!(finds(&lookup, sought))
+            });
+            // The page holds three.
+            lookup.insert(&number(3), 3, number);
+            reader.join().unwrap();
+            assert!((0..4).all(|n| finds(&lookup, n)));
         });
-        // The page holds three.
-        lookup.insert(&number(3), 3, number);
-        reader.join().unwrap();
-        assert!((0..4).all(|n| finds(&lookup, n)));
-    });
+    }
+}
+
+#[test]
+fn what_is_there_is_found_while_its_page_takes_a_higher_number() {
+    for sought in 0..2 {
+        all_orders(3, move || {
+            let lookup = Arc::new(Lookup::new());
+            (0..2).for_each(|n| lookup.insert(&number(n), n, number));
+            let reader = spawn({
+                let lookup = Arc::clone(&lookup);
+                move || assert!(finds(&lookup, sought))
+            });
+            // It needs more bits than the others, which lose some of their digest's.
+            lookup.insert(&number(1_000), 1_000, number);
+            reader.join().unwrap();
+            assert!(finds(&lookup, 0) && finds(&lookup, 1) && finds(&lookup, 1_000));
+        });
+    }
 }
 
 #[test]
@@ -265,10 +286,29 @@ fn no_decision_takes_the_permissions_of_another_token() {
     });
 }
 
+/// What is granted before a change and after it is granted all the time.
+#[test]
+fn no_decision_lacks_what_a_change_leaves() {
+    all_orders(1, || {
+        let mine = token(1, buckets(&[(1, Action::READ), (2, Action::READ)]));
+        let index = index(vec![put(mine.clone())]);
+        let held = login(&index, 1).unwrap();
+        let reader = spawn({
+            let index = Arc::clone(&index);
+            move || assert!(may(&index, held, Action::READ, 1))
+        });
+        apply(&index, vec![put(TokenRecord { kind: buckets(&[(1, Action::READ), (3, Action::READ)]), ..mine })]);
+        reader.join().unwrap();
+    });
+}
+
 /// Rule 18: a principal is never taken for that of a token that got the slot of its own.
+///
+/// No switches: a reader that stores nothing may as well run last, for whatever it would have seen before, it still may
+/// see then. With one switch it is 333,794 orders instead of 39,158.
 #[test]
 fn a_slot_that_is_used_again_is_not_the_old_tokens() {
-    all_orders(1, || {
+    all_orders(0, || {
         let mine = token(1, buckets(&[(1, Action::READ)]));
         let index = index(vec![put(mine.clone())]);
         let held = login(&index, 1).unwrap();
