@@ -152,7 +152,7 @@ impl Keyring {
 fn sha_256(secret: &[u8]) -> Digest {
     // The end mark and the length in bits take nine bytes.
     let (Ok(len @ ..=55), Some(end)) = (u32::try_from(secret.len()), secret.last_chunk()) else {
-        return Digest(Sha256::digest(secret).into());
+        return long_sha_256(secret);
     };
     let mut block = [0; 64];
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
@@ -177,6 +177,14 @@ fn sha_256(secret: &[u8]) -> Digest {
         *bytes = word.to_be_bytes();
     }
     Digest(digest)
+}
+
+/// SHA-256 the general way, in its place, where what it has of the secret is wiped when dropped: `digest` would move it.
+#[inline(never)]
+fn long_sha_256(secret: &[u8]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(secret);
+    Digest(hash.finalize_reset().into())
 }
 
 /// The state that SHA-256 begins with (FIPS 180-4, section 5.3.3).
