@@ -89,3 +89,19 @@ impl Failures {
         (first, self.more.swap(0, Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flood_of_failures_sixteen_are_told_and_the_rest_counted() {
+        let failures = Failures::default();
+        for (noted, told) in [(15, (15, 0)), (16, (16, 0)), (20, (16, 4))] {
+            (0..noted).for_each(|_| failures.note(Reason::Unknown));
+            let (first, more) = failures.take();
+            assert_eq!((first.len(), more), told);
+            assert!(first.iter().all(|reason| *reason == Reason::Unknown));
+        }
+    }
+}

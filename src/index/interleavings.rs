@@ -106,6 +106,26 @@ fn what_is_there_is_found_while_its_page_splits() {
     }
 }
 
+/// A reader learns of the new page from the directory alone, which does not grow.
+#[test]
+fn what_is_there_is_found_while_a_page_splits_that_is_not_the_deepest() {
+    // The hashes of the first four begin with ones, those of the next three with zeros: one of these moves.
+    const THERE: [u32; 7] = [5, 6, 1, 18, 0, 8, 14];
+    for sought in [0, 14] {
+        all_orders(3, move || {
+            let lookup = Arc::new(Lookup::new());
+            THERE.into_iter().for_each(|n| lookup.insert(&number(n), n, number));
+            let reader = spawn({
+                let lookup = Arc::clone(&lookup);
+                move || assert!(finds(&lookup, sought))
+            });
+            lookup.insert(&number(15), 15, number);
+            reader.join().unwrap();
+            assert!(THERE.into_iter().chain([15]).all(|n| finds(&lookup, n)));
+        });
+    }
+}
+
 #[test]
 fn what_is_there_is_found_while_its_page_takes_a_higher_number() {
     for sought in 0..2 {

@@ -438,3 +438,8 @@ fn rule_20_a_store_holds_no_secret() {
         assert!(has(&Sha256::digest(secret)), "this test looks where the tokens are");
     }
 }
+
+#[test]
+fn an_actor_prints_who_it_is() {
+    assert_eq!(format!("{:?}", portcullis::Actor::host("recovery")), "Actor::host(\"recovery\")");
+}
