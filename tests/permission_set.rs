@@ -287,3 +287,19 @@ fn a_field_in_which_all_permissions_agree_is_compared_all_the_same() {
         }
     }
 }
+
+#[test]
+fn a_set_is_shown_as_its_permissions_and_hashed_by_them() {
+    let read = |text: &str| text.parse::<Permission>().unwrap();
+    let hash = |set: &PermissionSet| BuildHasherDefault::<DefaultHasher>::default().hash_one(set);
+    let (one, two) = ("read:orgs/0a1b2c3d4e5f6071/tasks", "write:orgs/0a1b2c3d4e5f6071/buckets");
+    let set = PermissionSet::from_iter([read(one), read(two)]);
+    let shown: Vec<_> = set.iter().map(|each| each.to_string()).collect();
+    assert_eq!(BTreeSet::from_iter(&shown), BTreeSet::from([&one.to_owned(), &two.to_owned()]));
+    assert_eq!(set.to_string(), format!("`{}`, `{}`", shown[0], shown[1]));
+    assert_eq!(format!("{set:?}"), format!("{{Permission({}), Permission({})}}", shown[0], shown[1]));
+    assert_eq!(PermissionSet::empty().to_string(), "");
+    assert_eq!(format!("{:?}", PermissionSet::empty()), "{}");
+    assert_eq!(hash(&set), hash(&PermissionSet::from_iter([read(two), read(one)])));
+    assert_ne!(hash(&set), hash(&PermissionSet::from_iter([read(one)])));
+}
