@@ -258,7 +258,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<(), Denial> {
     liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource, revision: None })?;
-    judge(actions, kind.permissions().granted_of(actions, resource), resource, None)
+    judge(actions, kind.granted_of(actions, resource), resource, None)
 }
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.

@@ -203,10 +203,11 @@ macro_rules! from_u128 {
 macro_rules! words {
     ($($name:ident),*) => {$(
         impl $name {
-            /// The high half, then the low half: never both zero.
+            /// The high half, then the low half; zeros for none, which no id is.
             #[inline]
-            pub(crate) const fn words(self) -> [u64; 2] {
-                let (high, low) = self.0.get().as_u64_pair();
+            pub(crate) fn words(id: Option<Self>) -> [u64; 2] {
+                // In one piece, so that the compiler sees that nothing is to be done.
+                let (high, low) = Uuid::from_u128(id.map_or(0, Self::to_u128)).as_u64_pair();
                 [high, low]
             }
 

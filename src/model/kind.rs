@@ -204,6 +204,18 @@ impl TokenKind {
         &self.permissions
     }
 
+    /// What is granted on a resource, or less where all of `wanted` is: as the permissions say, mostly without looking at
+    /// them.
+    #[inline]
+    pub(crate) fn granted_of(&self, wanted: Action, resource: &Resource) -> Action {
+        match self.name {
+            KindName::Operator => Action::READ_WRITE,
+            KindName::AllAccess if self.organization == resource.org() => Action::READ_WRITE,
+            KindName::AllAccess => Action::empty(),
+            KindName::ReadWrite | KindName::Custom => self.permissions.granted_of(wanted, resource),
+        }
+    }
+
     /// Whether this kind may do everything that `other` may.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {

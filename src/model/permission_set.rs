@@ -16,9 +16,8 @@ use crate::model::resource::{Resource, ResourceType};
 /// Two sets are equal exactly when they allow the same requests: a permission that a more general one in the set
 /// already covers is left out, the order given does not matter, and duplicates merge.
 ///
-/// A check costs about the same for one permission as for ten thousand: a probe of a hash table for each *shape* of
-/// pattern (which of type, organization and id it sets) that occurs in the set, of which there are at most eight and
-/// mostly one. It allocates nothing.
+/// A check costs about the same for one permission as for ten thousand: a probe of a hash table by id, and one more
+/// where there are permissions without one. It allocates nothing.
 ///
 /// ```
 /// use portcullis::{Action, OrgId, Pattern, Permission, PermissionSet, Resource, ResourceId};
@@ -40,11 +39,13 @@ use crate::model::resource::{Resource, ResourceType};
 pub struct PermissionSet {
     /// Sorted by pattern, none covered by another, none without an action.
     grants: Box<[Grant]>,
-    shapes: Shapes,
-    /// The fields that tell grants of one shape apart: only these are hashed.
-    hashed: Shape,
-    /// Where each grant is. Empty for sets small enough to scan.
+    /// Where each grant is, filed under those of its fields that are among [`filed`](Self::filed). Empty for sets small
+    /// enough to scan.
     table: Box<[Entry]>,
+    /// The fewest fields that tell grants apart well enough: mostly the id alone.
+    filed: Shape,
+    /// What the shapes that occur have of these fields: one look-up for each.
+    filings: Shapes,
     /// Random for each set, so that nobody can choose ids that collide.
     seed: u64,
 }
@@ -60,32 +61,89 @@ struct Grant {
 impl Grant {
     /// Design rule 6: every field that is set is equal.
     #[inline]
-    fn matches(&self, request: &Key) -> bool {
-        (!self.shape.has(Shape::ID) || self.key.id == request.id)
-            && (!self.shape.has(Shape::ORGANIZATION) || self.key.organization == request.organization)
-            && (!self.shape.has(Shape::KIND) || self.key.kind == request.kind)
+    fn matches(&self, request: &impl Fields) -> bool {
+        (!self.shape.has(Shape::ID) || same(self.key.id, request.id_words()))
+            && (!self.shape.has(Shape::ORGANIZATION) || same(self.key.organization, request.organization_words()))
+            && (!self.shape.has(Shape::KIND) || same(self.key.kind, request.kind_words()))
     }
+}
+
+/// Word by word, in registers: arrays compared as a whole would go through memory.
+#[inline]
+fn same<const N: usize>(ours: [u64; N], theirs: [u64; N]) -> bool {
+    ours.into_iter().zip(theirs).fold(0, |all, (ours, theirs)| all | (ours ^ theirs)) == 0
 }
 
 /// Sets of at most this many grants are scanned.
 const SCANNED: usize = 2;
+/// So many grants may be filed under the same: a look-up compares each.
+const CROWD: usize = 4;
 
-/// The fields of a pattern, or of a request, as numbers: zeros where one is not set, which no id and no name is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+/// What a pattern or a request sets, as numbers: zeros where a field is not set, which no id and no name is.
+///
+/// Read where it is, field by field: a copy would cost as much as the look-up.
+pub(crate) trait Fields {
+    fn organization_words(&self) -> [u64; 2];
+    fn id_words(&self) -> [u64; 2];
+    fn kind_words(&self) -> [u64; 3];
+}
+
+impl Fields for Resource {
+    #[inline]
+    fn organization_words(&self) -> [u64; 2] {
+        OrgId::words(self.org())
+    }
+
+    #[inline]
+    fn id_words(&self) -> [u64; 2] {
+        ResourceId::words(self.id())
+    }
+
+    #[inline]
+    fn kind_words(&self) -> [u64; 3] {
+        self.kind_ref().words()
+    }
+}
+
+impl Fields for Pattern {
+    fn organization_words(&self) -> [u64; 2] {
+        OrgId::words(self.organization)
+    }
+
+    fn id_words(&self) -> [u64; 2] {
+        ResourceId::words(self.id)
+    }
+
+    fn kind_words(&self) -> [u64; 3] {
+        self.kind.as_ref().map_or([0; 3], ResourceType::words)
+    }
+}
+
+/// The fields of a grant's pattern.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
     organization: [u64; 2],
     id: [u64; 2],
     kind: [u64; 3],
 }
 
+impl Fields for Key {
+    fn organization_words(&self) -> [u64; 2] {
+        self.organization
+    }
+
+    fn id_words(&self) -> [u64; 2] {
+        self.id
+    }
+
+    fn kind_words(&self) -> [u64; 3] {
+        self.kind
+    }
+}
+
 impl Key {
-    #[inline]
-    fn new(kind: Option<&ResourceType>, organization: Option<OrgId>, id: Option<ResourceId>) -> Self {
-        Self {
-            organization: organization.map_or([0; 2], OrgId::words),
-            id: id.map_or([0; 2], ResourceId::words),
-            kind: kind.map_or([0; 3], ResourceType::words),
-        }
+    fn new(pattern: &Pattern) -> Self {
+        Self { organization: pattern.organization_words(), id: pattern.id_words(), kind: pattern.kind_words() }
     }
 
     fn pattern(&self) -> Pattern {
@@ -105,15 +163,6 @@ impl Key {
         )
     }
 
-    /// The fields in which two keys differ.
-    fn difference(&self, other: &Self) -> Shape {
-        Shape(
-            u8::from(self.kind != other.kind) * Shape::KIND
-                + u8::from(self.organization != other.organization) * Shape::ORGANIZATION
-                + u8::from(self.id != other.id) * Shape::ID,
-        )
-    }
-
     /// Only the fields of this shape.
     fn only(&self, shape: Shape) -> Self {
         Self {
@@ -121,32 +170,6 @@ impl Key {
             id: self.id.map(|word| word & shape.mask(Shape::ID)),
             kind: self.kind.map(|word| word & shape.mask(Shape::KIND)),
         }
-    }
-
-    /// Whether `request`, of which only the fields of this shape count, is this key.
-    #[inline]
-    fn is(&self, request: &Self, shape: Shape) -> bool {
-        // Word by word, in registers: a copy to compare as a whole would go through memory.
-        fn same<const N: usize>(ours: [u64; N], theirs: [u64; N], mask: u64) -> bool {
-            ours.into_iter().zip(theirs).fold(0, |other, (ours, theirs)| other | (ours ^ (theirs & mask))) == 0
-        }
-        same(self.id, request.id, shape.mask(Shape::ID))
-            && same(self.organization, request.organization, shape.mask(Shape::ORGANIZATION))
-            && same(self.kind, request.kind, shape.mask(Shape::KIND))
-    }
-}
-
-impl From<&Pattern> for Key {
-    #[inline]
-    fn from(pattern: &Pattern) -> Self {
-        Self::new(pattern.kind.as_ref(), pattern.organization, pattern.id)
-    }
-}
-
-impl From<&Resource> for Key {
-    #[inline]
-    fn from(resource: &Resource) -> Self {
-        Self::new(Some(resource.kind_ref()), resource.org(), resource.id())
     }
 }
 
@@ -158,7 +181,17 @@ impl Shape {
     const KIND: u8 = 1;
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
-    const ALL: Self = Self(Self::KIND | Self::ORGANIZATION | Self::ID);
+    const ID_ALONE: Self = Self(Self::ID);
+    /// The fields that grants can be filed under. What comes first takes less to look up, and suffices more often.
+    const FILED: [Self; 7] = [
+        Self::ID_ALONE,
+        Self(Self::KIND),
+        Self(Self::ORGANIZATION),
+        Self(Self::KIND | Self::ID),
+        Self(Self::KIND | Self::ORGANIZATION),
+        Self(Self::ORGANIZATION | Self::ID),
+        Self(Self::KIND | Self::ORGANIZATION | Self::ID),
+    ];
 
     #[inline]
     const fn has(self, field: u8) -> bool {
@@ -171,13 +204,10 @@ impl Shape {
         if self.has(field) { u64::MAX } else { 0 }
     }
 
-    /// The shapes that set no other fields than this one.
+    /// The fields that both set.
     #[inline]
-    const fn within(self) -> Shapes {
-        let kind = if self.0 & Self::KIND == 0 { 0b0101_0101 } else { 0xff };
-        let organization = if self.0 & Self::ORGANIZATION == 0 { 0b0011_0011 } else { 0xff };
-        let id = if self.0 & Self::ID == 0 { 0b0000_1111 } else { 0xff };
-        Shapes(kind & organization & id)
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 
@@ -191,9 +221,8 @@ impl Shapes {
         Self(1 << shape.0)
     }
 
-    #[inline]
-    const fn contains(self, shape: Shape) -> bool {
-        self.0 & Self::one(shape).0 != 0
+    fn of(shapes: impl Iterator<Item = Shape>) -> Self {
+        Self(shapes.fold(0, |all, shape| all | Self::one(shape).0))
     }
 
     /// The most specific first: most permissions name one resource.
@@ -220,22 +249,27 @@ struct Hashes {
 impl Hashes {
     /// Zero for the fields that are not among `fields`.
     #[inline]
-    fn new(seed: u64, fields: Shape, key: &Key) -> Self {
+    fn new(seed: u64, fields: Shape, of: &impl Fields) -> Self {
         let turned = seed.rotate_left(32);
         let mut hashes = Self { organization: 0, id: 0, kind: 0 };
         if fields.has(Shape::ORGANIZATION) {
-            let [high, low] = key.organization;
+            let [high, low] = of.organization_words();
             hashes.organization = fold(high ^ turned, low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
         }
         if fields.has(Shape::ID) {
-            let [high, low] = key.id;
-            hashes.id = fold(high ^ turned, low ^ seed);
+            hashes.id = Self::id(seed, of);
         }
         if fields.has(Shape::KIND) {
-            let [first, second, third] = key.kind;
+            let [first, second, third] = of.kind_words();
             hashes.kind = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
         }
         hashes
+    }
+
+    #[inline]
+    fn id(seed: u64, of: &impl Fields) -> u64 {
+        let [high, low] = of.id_words();
+        fold(high ^ seed.rotate_left(32), low ^ seed)
     }
 
     #[inline]
@@ -291,12 +325,12 @@ impl Entry {
     }
 }
 
-/// The places of a table of that length where something with this hash may be, nearest first.
+/// Where in a table of that length something is, so many steps from where its hash belongs.
 #[inline]
-fn probe(hash: u64, len: usize) -> impl Iterator<Item = usize> {
+const fn place_in(hash: u64, step: usize, len: usize) -> usize {
     #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
     let start = hash as usize;
-    (0..len).map(move |step| start.wrapping_add(step) & (len - 1))
+    start.wrapping_add(step) & len.wrapping_sub(1)
 }
 
 impl PermissionSet {
@@ -333,23 +367,27 @@ impl PermissionSet {
     /// Lays out sorted, distinct patterns for the check.
     fn indexed(list: Vec<(Pattern, Action)>) -> Self {
         let grant = |(pattern, actions)| {
-            let key = Key::from(&pattern);
+            let key = Key::new(&pattern);
             Grant { key, shape: key.shape(), actions }
         };
         let mut set = Self { grants: list.into_iter().map(grant).collect(), ..Self::default() };
-        for grant in &set.grants {
-            set.shapes.0 |= Shapes::one(grant.shape).0;
-        }
-        for neighbours in set.grants.windows(2) {
-            if let [one, next] = neighbours {
-                set.hashed.0 |= one.key.difference(&next.key).0;
-            }
-        }
         if set.grants.len() > SCANNED {
+            set.filed = set.filed();
+            set.filings = Shapes::of(set.grants.iter().map(|grant| grant.shape.and(set.filed)));
             set.seed = RandomState::new().build_hasher().finish();
             set.table = set.table();
         }
         set
+    }
+
+    /// The first of [`Shape::FILED`] under which there is no crowd; with all fields there never is.
+    fn filed(&self) -> Shape {
+        let crowded = |fields: &Shape| {
+            let mut keys: Vec<Key> = self.grants.iter().map(|grant| grant.key.only(*fields)).collect();
+            keys.sort_unstable();
+            keys.chunk_by(Key::eq).any(|same| same.len() > CROWD)
+        };
+        Shape::FILED.into_iter().find(|fields| !crowded(fields)).unwrap_or_default()
     }
 
     /// The table of the grants, at most a quarter full, so that few are not where they belong.
@@ -357,9 +395,12 @@ impl PermissionSet {
         let len = (self.grants.len() * 4).next_power_of_two();
         let mut table = vec![Entry::default(); len];
         let mut free = vec![true; len];
-        for (place, grant) in (0..Entry::GO_ON).zip(&self.grants) {
-            let hash = Hashes::new(self.seed, self.hashed, &grant.key).of(grant.shape);
-            for at in probe(hash, len) {
+        let mut grants: Vec<_> = (0..Entry::GO_ON).zip(&self.grants).collect();
+        // The most general first: they are looked up in vain the most, so they are where they belong.
+        grants.sort_by_key(|(_, grant)| grant.shape.and(self.filed).0);
+        for (place, grant) in grants {
+            let hash = Hashes::new(self.seed, self.filed, &grant.key).of(grant.shape);
+            for at in (0..len).map(|step| place_in(hash, step, len)) {
                 let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
                 if std::mem::take(free) {
                     *entry = Entry::new(place, hash, len);
@@ -376,62 +417,62 @@ impl PermissionSet {
     /// A request for a resource is the pattern that sets the same fields, so this one function serves the decision,
     /// comparison of sets and the canonical form.
     #[inline]
-    pub(crate) fn granted(&self, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, request, Action::READ_WRITE)
+    pub(crate) fn granted(&self, request: &impl Fields) -> Action {
+        self.granted_of(Action::READ_WRITE, request)
     }
 
     /// The same, or less where all of `wanted` is granted already.
     #[inline]
-    pub(crate) fn granted_of(&self, wanted: Action, request: impl Into<Key>) -> Action {
-        self.granted_by(self.shapes, request, wanted)
+    pub(crate) fn granted_of(&self, wanted: Action, request: &impl Fields) -> Action {
+        if self.table.is_empty() { self.scan(request, |_| true) } else { self.look_up(request, wanted, |_| true) }
     }
 
     /// The same by strictly more general patterns.
     fn granted_more_generally(&self, pattern: &Pattern) -> Action {
-        let own = Key::from(pattern).shape();
-        self.granted_by(Shapes(self.shapes.0 & own.within().0 & !Shapes::one(own).0), pattern, Action::READ_WRITE)
-    }
-
-    /// The same by patterns of these shapes.
-    #[inline]
-    fn granted_by(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
-        if self.table.is_empty() {
-            self.scan(shapes, &request.into())
-        } else if shapes == Shapes::one(Shape::ALL) {
-            self.look_up_one(request)
-        } else {
-            self.look_up(shapes, request, wanted)
-        }
+        let own = Key::new(pattern).shape();
+        let other = |shape| shape != own;
+        if self.table.is_empty() { self.scan(pattern, other) } else { self.look_up(pattern, Action::READ_WRITE, other) }
     }
 
     #[inline]
-    fn scan(&self, shapes: Shapes, request: &Key) -> Action {
+    fn scan(&self, request: &impl Fields, admit: impl Fn(Shape) -> bool) -> Action {
         let mut granted = Action::empty();
         for grant in &self.grants {
-            if shapes.contains(grant.shape) && grant.matches(request) {
+            if admit(grant.shape) && grant.matches(request) {
                 granted |= grant.actions;
             }
         }
         granted
     }
 
-    /// The usual case, single resources and nothing else, has nothing to mask and nothing to choose.
-    ///
-    /// Neither this nor the next is inlined: they would take the registers that scanning needs.
-    #[inline(never)]
-    fn look_up_one(&self, request: impl Into<Key>) -> Action {
-        let request = request.into();
-        self.at(Hashes::new(self.seed, self.hashed, &request).of(Shape::ALL), &request, Shape::ALL)
+    /// What grants of the admitted shapes give.
+    #[inline]
+    fn look_up(&self, request: &impl Fields, wanted: Action, admit: impl Fn(Shape) -> bool) -> Action {
+        if self.filings == Shapes::one(Shape::ID_ALONE) {
+            self.at(Hashes::id(self.seed, request), request, wanted, &admit)
+        } else if self.filed == Shape::ID_ALONE {
+            self.look_up_two(request, wanted, &admit)
+        } else {
+            self.look_up_several(request, wanted, &admit)
+        }
     }
 
-    /// A shape with a field that the request does not set finds nothing, or what a more general shape finds too.
+    /// The same where there are grants with an id and such without, all of these filed under nothing.
+    ///
+    /// Neither this nor what follows is inlined: they would take the registers that scanning needs.
     #[inline(never)]
-    fn look_up(&self, shapes: Shapes, request: impl Into<Key>, wanted: Action) -> Action {
-        let request = request.into();
-        let hashes = Hashes::new(self.seed, self.hashed, &request);
+    fn look_up_two(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+        let granted = self.at(Hashes::id(self.seed, request), request, wanted, admit);
+        if granted.contains(wanted) { granted } else { granted | self.at(0, request, wanted, admit) }
+    }
+
+    /// The same however grants are filed.
+    #[inline(never)]
+    fn look_up_several(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+        let hashes = Hashes::new(self.seed, self.filed, request);
         let mut granted = Action::empty();
-        for shape in shapes.iter() {
-            granted |= self.at(hashes.of(shape), &request, shape);
+        for fields in self.filings.iter() {
+            granted |= self.at(hashes.of(fields), request, wanted, admit);
             if granted.contains(wanted) {
                 break;
             }
@@ -439,22 +480,43 @@ impl PermissionSet {
         granted
     }
 
-    /// What the table has on exactly what is left of the request in this shape.
-    #[inline]
-    fn at(&self, hash: u64, request: &Key, shape: Shape) -> Action {
-        let len = self.table.len();
-        for at in probe(hash, len) {
-            let Some(entry) = self.table.get(at) else { break };
-            if let Some(grant) = entry.place(hash, len).and_then(|place| self.grants.get(place))
-                && grant.key.is(request, shape)
-            {
-                return grant.actions;
-            }
-            if !entry.goes_on() {
+    /// The same by those filed under this hash: mostly one is, where it belongs.
+    #[inline(never)]
+    fn at(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+        let (granted, goes_on) = self.entry(0, hash, request, admit);
+        if goes_on && !granted.contains(wanted) {
+            granted | self.further(hash, request, wanted, admit)
+        } else {
+            granted
+        }
+    }
+
+    /// The same by those that are not where they belong.
+    #[cold]
+    #[inline(never)]
+    fn further(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+        let mut granted = Action::empty();
+        for step in 1..self.table.len() {
+            let (more, goes_on) = self.entry(step, hash, request, admit);
+            granted |= more;
+            if !goes_on || granted.contains(wanted) {
                 break;
             }
         }
-        Action::empty()
+        granted
+    }
+
+    /// The same by one entry of the table, so many steps from where the hash belongs; and whether to go on.
+    #[inline]
+    fn entry(&self, step: usize, hash: u64, request: &impl Fields, admit: &impl Fn(Shape) -> bool) -> (Action, bool) {
+        let len = self.table.len();
+        let Some(entry) = self.table.get(place_in(hash, step, len)) else { return (Action::empty(), false) };
+        let grant = entry.place(hash, len).and_then(|place| self.grants.get(place));
+        let granted = match grant {
+            Some(grant) if admit(grant.shape) && grant.matches(request) => grant.actions,
+            _ => Action::empty(),
+        };
+        (granted, entry.goes_on())
     }
 
     /// Whether all of these actions on that resource are granted, possibly by different permissions (design rule 6).
@@ -482,10 +544,10 @@ impl PermissionSet {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Vec::new();
-        for theirs in other.shapes.iter() {
-            for ours in self.shapes.iter() {
+        for theirs in other.shapes().iter() {
+            for ours in self.shapes().iter() {
                 // Patterns of two shapes can meet only where they agree in the fields that both set.
-                let shared = Shape(ours.0 & theirs.0);
+                let shared = ours.and(theirs);
                 let mut partners: HashMap<Key, Vec<&Grant>> = HashMap::new();
                 for grant in other.grants.iter().filter(|grant| grant.shape == theirs) {
                     partners.entry(grant.key.only(shared)).or_default().push(grant);
@@ -529,6 +591,11 @@ impl PermissionSet {
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() { Reach::None } else { Reach::Only(ids) }
+    }
+
+    /// The shapes that occur.
+    fn shapes(&self) -> Shapes {
+        Shapes::of(self.grants.iter().map(|grant| grant.shape))
     }
 
     /// Whether the set allows nothing.
