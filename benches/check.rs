@@ -167,6 +167,9 @@ fn authenticate(size: usize) {
         miss("one line of memory at random", size),
         Contender::drawn("authenticate", size, |n| authority.authenticate(&secrets[n]).is_ok()),
         Contender::drawn("authenticate and authorize", size, |n| allowed(&secrets[n], n)),
+        Contender::drawn("both in one call", size, |n| {
+            authority.authorize(&secrets[n], Write, Resource::bucket(org(n), bucket(n))).is_ok()
+        }),
         Contender::drawn("straightforward", size, |n| {
             let (org, bucket) = ids(n);
             straightforward.allows(&secrets[n], org, bucket, 2)
@@ -193,8 +196,12 @@ fn authenticate(size: usize) {
             .is_ok_and(|caller| caller.authorize(Write, Resource::bucket(org(n), bucket(n))).is_ok())
     };
     let hashes = [sha256("SHA-256 of 53 bytes", 53), sha256("SHA-256 of 88 bytes", 88)];
-    let contenders =
-        hashes.into_iter().chain([Contender::drawn("authenticate and authorize", size, allowed)]).collect();
+    let one_call = |n: usize| authority.authorize(&secrets[n], Write, Resource::bucket(org(n), bucket(n))).is_ok();
+    let ours = [
+        Contender::drawn("authenticate and authorize", size, allowed),
+        Contender::drawn("both in one call", size, one_call),
+    ];
+    let contenders = hashes.into_iter().chain(ours).collect();
     table(&format!("{size} tokens that expire"), base, &medians(contenders, rounds, turn));
 }
 

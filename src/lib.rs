@@ -51,8 +51,8 @@
 //!
 //! # How it is built
 //!
-//! Two planes over one pure core. The *check plane* ([`Authority::authenticate`], [`Principal::authorize`]) reads an
-//! index in memory, without locks. The *management plane* is one thread that plans the waiting calls, commits them to a
+//! Two planes over one pure core. The *check plane* ([`Authority::authenticate`], [`Principal::authorize`], or both in one
+//! call, [`Authority::authorize`]) reads an index in memory, without locks. The *management plane* is one thread that plans the waiting calls, commits them to a
 //! [`TokenStore`] together, and publishes them before it answers. The decision itself, [`decide`], is a pure function.
 //!
 //! # What a host must know
@@ -103,7 +103,7 @@ mod sync;
 pub mod testing;
 
 pub use authority::actor::Actor;
-pub use authority::error::{AuthenticateError, Error};
+pub use authority::error::{AuthenticateError, AuthorizeError, Error};
 #[cfg(feature = "tracing")]
 pub use authority::event::TracingObserver;
 pub use authority::event::{ActorName, Event, Observer, What};

@@ -37,6 +37,11 @@ mod measured {
     pub(super) fn authenticate(authority: &Authority, secret: &str) -> bool {
         authority.authenticate(secret).is_ok()
     }
+
+    #[inline(never)]
+    pub(super) fn both(authority: &Authority, secret: &str, resource: &Resource) -> bool {
+        authority.authorize(secret, Write, *resource).is_ok()
+    }
 }
 
 fn main() {
@@ -63,6 +68,9 @@ fn scenarios() -> Vec<(String, Run)> {
     }
     for what in ["known", "expiring", "unknown", "malformed"] {
         scenarios.push((format!("authenticate/{what}"), Box::new(move || run_authenticate(what))));
+    }
+    for what in ["known", "expiring"] {
+        scenarios.push((format!("both/{what}"), Box::new(move || run_both(what))));
     }
     scenarios
 }
@@ -109,9 +117,14 @@ fn run_authorize(kind: &TokenKind, hit: bool) {
     }
 }
 
+/// A token that expires, or one that does not.
+fn new(what: &str, n: usize) -> NewToken {
+    if what == "expiring" { sensor(n, 1).expires_at(FAR) } else { sensor(n, 1) }
+}
+
 fn run_authenticate(what: &str) {
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let new = |n| if what == "expiring" { sensor(n, 1).expires_at(FAR) } else { sensor(n, 1) };
+    let new = |n| new(what, n);
     // Few, so that where random digests fall hardly matters.
     let mut secrets = fill::create(&authority, 16, new, secret);
     match what {
@@ -125,5 +138,14 @@ fn run_authenticate(what: &str) {
     let expected = matches!(what, "known" | "expiring");
     for n in 0..TIMES {
         assert_eq!(measured::authenticate(black_box(&authority), black_box(&secrets[n % secrets.len()])), expected);
+    }
+}
+
+fn run_both(what: &str) {
+    let authority = Authority::open(Nowhere).wait().unwrap();
+    let secrets = fill::create(&authority, 16, |n| new(what, n), secret);
+    for (n, secret) in (0..secrets.len()).zip(&secrets).cycle().take(TIMES) {
+        let resource = Resource::bucket(org(n), bucket(n));
+        assert!(measured::both(black_box(&authority), black_box(secret), black_box(&resource)));
     }
 }

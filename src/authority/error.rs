@@ -248,3 +248,25 @@ impl fmt::Debug for AuthenticateError {
         write!(f, "AuthenticateError({:?})", self.reason)
     }
 }
+
+/// Why a secret does not authorize a request: what [`Authority::authorize`](crate::Authority::authorize) fails with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorizeError {
+    /// The secret is not accepted, whatever it is asked for. An HTTP host answers 401.
+    #[error(transparent)]
+    Unauthenticated(#[from] AuthenticateError),
+    /// Its token may not do this. An HTTP host answers 403.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+}
+
+impl AuthorizeError {
+    /// Why (design rules 2 and 8).
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Unauthenticated(error) => error.reason(),
+            Self::Denied(denial) => denial.reason(),
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub use builder::Builder;
 use crate::authority::actor::Actor;
 use crate::authority::call::PlannedCall;
 use crate::authority::draft::{Draft, Stop};
-use crate::authority::error::{AuthenticateError, Error};
+use crate::authority::error::{AuthenticateError, AuthorizeError, Error};
 use crate::authority::health::Health;
 use crate::authority::manager::Message;
 use crate::authority::operations::Finish;
@@ -32,8 +32,8 @@ use crate::authority::principal::{Link, Principal};
 use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
-use crate::model::action::Action;
-use crate::model::decision::{Denial, decide};
+use crate::model::action::{Action, AsAction};
+use crate::model::decision::{Denial, Permit, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::resource::Resource;
 use crate::model::time::Timestamp;
@@ -45,8 +45,8 @@ use crate::sync::thread::{self, JoinHandle};
 
 /// Issues tokens and decides what they may do.
 ///
-/// The *check plane*, [`authenticate`](Self::authenticate) and [`Principal::authorize`], is synchronous and touches only
-/// memory. The *management plane* goes through one thread of the authority's own, which plans the waiting calls, commits
+/// The *check plane*, [`authenticate`](Self::authenticate) and [`Principal::authorize`], or both in one call,
+/// [`authorize`](Self::authorize), is synchronous and touches only memory. The *management plane* goes through one thread of the authority's own, which plans the waiting calls, commits
 /// them together, and makes them visible before it answers; its calls return [`Pending`], for async and plain callers
 /// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
 ///
@@ -90,6 +90,45 @@ impl Authority {
     pub fn authenticate(&self, secret: impl AsRef<[u8]>) -> Result<Principal<'_>, AuthenticateError> {
         let handle = self.shared.authenticate(secret.as_ref())?;
         Ok(Principal { authority: Link::Borrowed(&self.shared), handle })
+    }
+
+    /// May the token with this secret do `action` to `resource`, now?
+    ///
+    /// The same answer as [`authenticate`](Self::authenticate) and [`Principal::authorize`] give one after the other, for
+    /// hosts that ask one thing of each secret: it looks at the token once, and reads the clock once where the token
+    /// expires.
+    ///
+    /// ```
+    /// # use portcullis::{Actor, MemoryStore, NewToken, OrgId, ResourceId, UserId};
+    /// use portcullis::{Authority, AuthorizeError, Permit, Read, Resource, Write};
+    ///
+    /// # let (bob, org, bucket) = (UserId::generate()?, OrgId::generate()?, ResourceId::generate()?);
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let sensor = NewToken::read_write(org).write(bucket).owner(bob);
+    /// # let secret = authority.create(Actor::host("example"), sensor).wait()?.secret;
+    /// # let secret = secret.expose();
+    /// let permit: Permit<Write> = authority.authorize(secret, Write, Resource::bucket(org, bucket))?;
+    /// # assert_eq!(*permit.resource(), Resource::bucket(org, bucket));
+    ///
+    /// match authority.authorize(secret, Read, Resource::bucket(org, bucket)) {
+    ///     Ok(permit) => drop(permit),
+    ///     Err(AuthorizeError::Unauthenticated(_)) => println!("401"),
+    ///     Err(AuthorizeError::Denied(denial)) => println!("403: {denial}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The secret is not accepted, or the token may not, and why.
+    #[inline]
+    pub fn authorize<A: AsAction>(
+        &self,
+        secret: impl AsRef<[u8]>,
+        action: A,
+        resource: Resource,
+    ) -> Result<Permit<A>, AuthorizeError> {
+        let revision = self.shared.authorize(secret.as_ref(), action.action(), &resource)?;
+        Ok(Permit::new(action, resource, revision))
     }
 
     /// Makes the first Operator token, once, on a store that never held one (design rule 9).

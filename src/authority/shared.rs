@@ -2,12 +2,14 @@
 
 use std::sync::TryLockError;
 
-use crate::authority::error::AuthenticateError;
+use crate::authority::error::{AuthenticateError, AuthorizeError};
 use crate::authority::health::{Contact, Staleness};
 use crate::index::{Handle, Index};
+use crate::model::action::Action;
 use crate::model::decision::Reason;
+use crate::model::resource::Resource;
 use crate::model::time::Clock;
-use crate::secret::{Format, Keyring, Presented};
+use crate::secret::{Digest, Format, Keyring, Presented};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,32 +29,54 @@ pub(crate) struct Shared {
 impl Shared {
     #[inline]
     pub(crate) fn authenticate(&self, secret: &[u8]) -> Result<Handle, AuthenticateError> {
-        self.find(secret).map_err(|reason| {
+        self.accept(secret, |digest, key| self.index.authenticate(digest, key, &*self.clock))
+    }
+
+    /// The revision that it was allowed at.
+    #[inline]
+    pub(crate) fn authorize(&self, secret: &[u8], actions: Action, resource: &Resource) -> Result<u64, AuthorizeError> {
+        let ask = |digest: &Digest, key| self.index.authorize_secret((digest, key), actions, resource, &*self.clock);
+        Ok(self.accept(secret, ask)??)
+    }
+
+    /// What `find` says of the secret's digest, which was made with the key of that id.
+    #[inline]
+    fn accept<T>(
+        &self,
+        secret: &[u8],
+        find: impl Fn(&Digest, u8) -> Result<T, Reason>,
+    ) -> Result<T, AuthenticateError> {
+        self.find(secret, find).map_err(|reason| {
             self.failures.note(reason);
             AuthenticateError { reason }
         })
     }
 
     #[inline]
-    fn find(&self, secret: &[u8]) -> Result<Handle, Reason> {
+    fn find<T>(&self, secret: &[u8], find: impl Fn(&Digest, u8) -> Result<T, Reason>) -> Result<T, Reason> {
         match self.format.read(secret) {
-            Presented::Ours(key) => self.find_under(key, secret),
-            Presented::Foreign => self.find_chosen(secret),
+            Presented::Ours(key) => self.find_under(key, secret, &find),
+            Presented::Foreign => self.find_chosen(secret, &find),
             Presented::Malformed => Err(Reason::Malformed),
         }
     }
 
     #[inline(never)]
-    fn find_chosen(&self, secret: &[u8]) -> Result<Handle, Reason> {
-        let mut found = self.keyring.candidates().map(|key| self.find_under(key, secret));
-        found.find(|found| *found != Err(Reason::Unknown)).unwrap_or(Err(Reason::Unknown))
+    fn find_chosen<T>(&self, secret: &[u8], find: &impl Fn(&Digest, u8) -> Result<T, Reason>) -> Result<T, Reason> {
+        let mut found = self.keyring.candidates().map(|key| self.find_under(key, secret, find));
+        found.find(|found| !matches!(found, Err(Reason::Unknown))).unwrap_or(Err(Reason::Unknown))
     }
 
     #[allow(clippy::inline_always)] // It is called from two places, which keeps it out of the one that must be short.
     #[inline(always)]
-    fn find_under(&self, key: u8, secret: &[u8]) -> Result<Handle, Reason> {
+    fn find_under<T>(
+        &self,
+        key: u8,
+        secret: &[u8],
+        find: &impl Fn(&Digest, u8) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
         let digest = self.keyring.digest(key, secret).ok_or(Reason::Unknown)?;
-        self.index.authenticate(&digest, key, &*self.clock)
+        find(&digest, key)
     }
 }
 

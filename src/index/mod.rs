@@ -25,7 +25,7 @@ use crate::model::id::{OrgId, TokenId};
 use crate::model::permission_set::PermissionSet;
 use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::{Clock, Timestamp};
-use crate::model::token::{Standing, Status};
+use crate::model::token::Standing;
 use crate::secret::Digest;
 use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{ArcSwapOption, RwLock};
@@ -38,6 +38,8 @@ pub(crate) struct Index {
     sets: Segments<ArcSwapOption<PermissionSet>>,
     owners: Segments<Subject>,
     organizations: Segments<Subject>,
+    /// How many of these are not active. Mostly none is, and then none need be looked at.
+    unsettled: AtomicU32,
     /// A bit for each slot that was used since the last [`take_used`](Self::take_used).
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
@@ -70,11 +72,6 @@ impl Subject {
             1 => Standing::Suspended,
             _ => Standing::Deleted,
         }
-    }
-
-    #[inline]
-    fn is_active(&self) -> bool {
-        self.standing.load(Ordering::Acquire) == Standing::Active as u8
     }
 
     #[inline]
@@ -164,6 +161,7 @@ impl Index {
             sets: Segments::new(),
             owners: Segments::new(),
             organizations: Segments::new(),
+            unsettled: AtomicU32::new(0),
             used: Segments::new(),
             seconds: AtomicU32::new(0),
             open_until: AtomicU64::new(CLOSED),
@@ -214,39 +212,64 @@ impl Index {
     /// The token whose secret has this digest, if it is accepted now.
     #[inline]
     pub(crate) fn authenticate(&self, digest: &Digest, key: u8, clock: &dyn Clock) -> Found<Handle> {
+        self.with_secret(digest, key, clock, |_| ()).map(|((), handle)| handle)
+    }
+
+    /// What [`authenticate`](Self::authenticate) and then [`authorize`](Self::authorize) say, of one look at the token.
+    #[inline]
+    pub(crate) fn authorize_secret(
+        &self,
+        (digest, key): (&Digest, u8),
+        actions: Action,
+        resource: &Resource,
+        clock: &dyn Clock,
+    ) -> Found<Result<u64, Denial>> {
+        let revision = self.revision.load(Ordering::Acquire);
+        let (granted, _) = self.with_secret(digest, key, clock, |facts| self.granted(facts, resource))?;
+        Ok(judge(actions, granted, resource, Some(revision)).map(|()| revision))
+    }
+
+    /// What `read` makes of the facts about the token whose secret has this digest, if it is accepted now.
+    #[inline]
+    fn with_secret<R>(
+        &self,
+        digest: &Digest,
+        key: u8,
+        clock: &dyn Clock,
+        read: impl Fn(&Facts) -> R,
+    ) -> Found<(R, Handle)> {
         self.check_current(clock)?;
         let digest = words(digest);
         let found = self.lookup.find(&digest, |place| {
             let slot = self.slots.get(place)?;
             slot.facts_of(&digest, key, |facts| {
                 if facts.state.contains(State::OVERLAPPING) {
-                    return self.authenticate_overlap(facts, clock);
+                    let handle = successor(facts).ok_or(Reason::Unknown)?;
+                    return Ok((self.with_overlap(handle, clock, &read)?, handle, 0));
                 }
                 self.check_live(facts, clock)?;
-                Ok((Handle::new(place, facts.serial), slot.used.load(Ordering::Relaxed)))
+                let handle = Handle::new(place, facts.serial);
+                Ok((read(facts), handle, slot.used.load(Ordering::Relaxed)))
             })
         });
-        let (handle, used) = found.ok_or(Reason::Unknown)??;
+        let (result, handle, used) = found.ok_or(Reason::Unknown)??;
         if used < self.seconds.load(Ordering::Relaxed) {
             self.mark_used(handle.slot());
         }
-        Ok(handle)
+        Ok((result, handle))
     }
 
-    /// The token that a former secret is still accepted for.
+    /// Of a former secret, apart so that the usual case stays short.
     #[cold]
     #[inline(never)]
-    fn authenticate_overlap(&self, former: &Facts, clock: &dyn Clock) -> Found<(Handle, u32)> {
-        let [Ok(slot), Ok(serial)] = former.target.map(u32::try_from) else { return Err(Reason::Unknown) };
-        let handle = Handle::new(slot, serial);
-        self.check(handle, clock)?;
-        Ok((handle, 0))
+    fn with_overlap<R>(&self, handle: Handle, clock: &dyn Clock, read: &impl Fn(&Facts) -> R) -> Found<R> {
+        self.with_live(handle, clock, read)
     }
 
     /// Whether the handle's token is accepted now.
     #[inline]
     pub(crate) fn check(&self, handle: Handle, clock: &dyn Clock) -> Found<()> {
-        self.with_live(handle, clock, |_, _| ())
+        self.with_live(handle, clock, |_| ())
     }
 
     /// The decision: whether the handle's token may do this now, and the revision that this was decided at.
@@ -260,7 +283,7 @@ impl Index {
     ) -> Result<u64, Denial> {
         // Before anything else: what is read later is no older.
         let revision = self.revision.load(Ordering::Acquire);
-        match self.with_live(handle, clock, |facts, organization| self.granted(facts, organization, resource)) {
+        match self.with_live(handle, clock, |facts| self.granted(facts, resource)) {
             Ok(granted) => judge(actions, granted, resource, Some(revision)).map(|()| revision),
             Err(reason) => Err(Denial { reason, actions, resource: *resource, revision: Some(revision) }),
         }
@@ -268,12 +291,7 @@ impl Index {
 
     /// What `read` makes of the facts about a token that is accepted now.
     #[inline]
-    fn with_live<R>(
-        &self,
-        handle: Handle,
-        clock: &dyn Clock,
-        read: impl Fn(&Facts, Option<&Subject>) -> R,
-    ) -> Found<R> {
+    fn with_live<R>(&self, handle: Handle, clock: &dyn Clock, read: impl Fn(&Facts) -> R) -> Found<R> {
         self.check_current(clock)?;
         let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;
         slot.facts(|facts| {
@@ -283,39 +301,31 @@ impl Index {
             if facts.serial != handle.serial() {
                 self.check_overlap(handle, facts, clock)?;
             }
-            let organization = self.check_live(facts, clock)?;
-            Ok(read(facts, organization))
+            self.check_live(facts, clock)?;
+            Ok(read(facts))
         })
     }
 
-    /// The organization of a token that is accepted now, if it has one.
+    /// Whether a token is accepted now.
     #[inline]
-    fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<Option<&Subject>> {
-        let owner = self.owners.get(facts.owner);
-        let organization = if facts.organization == 0 { None } else { self.organizations.get(facts.organization) };
-        let active = facts.state.status() == Status::Active
-            && owner.is_some_and(Subject::is_active)
-            && (facts.organization == 0 || organization.is_some_and(Subject::is_active));
-        if active {
-            facts.liveness(Standing::Active, Standing::Active).check(|| clock.now())?;
+    fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<()> {
+        let (owner, organization) = if self.unsettled.load(Ordering::Acquire) == 0 {
+            (Standing::Active, Standing::Active)
         } else {
-            Self::check_standings(facts, owner, organization, clock)?;
-        }
-        Ok(organization)
+            self.standings(facts)
+        };
+        facts.liveness(owner, organization).check(|| clock.now())
     }
 
-    /// The whole question, apart so that the usual case stays short.
-    #[cold]
+    /// Where the owner and the organization of a token stand, apart so that the usual case stays short.
     #[inline(never)]
-    fn check_standings(
-        facts: &Facts,
-        owner: Option<&Subject>,
-        organization: Option<&Subject>,
-        clock: &dyn Clock,
-    ) -> Found<()> {
+    fn standings(&self, facts: &Facts) -> (Standing, Standing) {
         let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
-        let organization = if facts.organization == 0 { Standing::Active } else { standing(organization) };
-        facts.liveness(standing(owner), organization).check(|| clock.now())
+        let organization = match facts.organization {
+            0 => Standing::Active,
+            place => standing(self.organizations.get(place)),
+        };
+        (standing(self.owners.get(facts.owner)), organization)
     }
 
     /// Whether a secret that the token no longer has is still accepted beside the new one (design rule 15).
@@ -335,7 +345,7 @@ impl Index {
 
     /// What a token has on a resource. The same as its kind's permissions say, without building them.
     #[inline]
-    fn granted(&self, facts: &Facts, organization: Option<&Subject>, resource: &Resource) -> Action {
+    fn granted(&self, facts: &Facts, resource: &Resource) -> Action {
         if facts.state.contains(State::OPERATOR) {
             return Action::READ_WRITE;
         }
@@ -344,16 +354,14 @@ impl Index {
             return set.and_then(|set| set.load().as_ref().map(|set| set.granted(resource))).unwrap_or_default();
         }
         let own = resource.org().map_or(0, OrgId::to_u128);
-        let inside = own != 0 && organization.is_some_and(|subject| subject.is(own));
+        let inside = || own != 0 && self.organizations.get(facts.organization).is_some_and(|subject| subject.is(own));
         let bucket = || {
             resource.kind() == ResourceType::BUCKETS
                 && resource.id().is_some_and(|id| id.to_u128() == whole(facts.target))
         };
-        if !inside {
-            Action::empty()
-        } else if facts.state.contains(State::ALL_ACCESS) {
+        if facts.state.contains(State::ALL_ACCESS) && inside() {
             Action::READ_WRITE
-        } else if bucket() {
+        } else if facts.state.contains(State::READ_WRITE) && bucket() && inside() {
             facts.state.actions()
         } else {
             Action::empty()
@@ -398,6 +406,12 @@ impl Index {
             }
         }
     }
+}
+
+/// The token that a former secret is still accepted for.
+fn successor(former: &Facts) -> Option<Handle> {
+    let [Ok(slot), Ok(serial)] = former.target.map(u32::try_from) else { return None };
+    Some(Handle::new(slot, serial))
 }
 
 fn last_used(slot: &Slot) -> Option<Timestamp> {

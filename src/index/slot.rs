@@ -14,8 +14,8 @@ use crate::sync::spin_loop;
 
 /// A token, or a secret that overlaps with its successor, or nothing.
 ///
-/// The first cache line is all that authentication needs: at random, each line read costs as much as hashing. Both are
-/// in one page of memory.
+/// Two cache lines in one page of memory: at random, the first costs as much as hashing, and the second, fetched with it,
+/// hardly more.
 ///
 /// A writer makes [`Slot::state`] odd, changes the rest, and makes it even again; a reader that saw it odd or changed
 /// reads again (a *seqlock*, on atomics). So readers take no lock, and what they read belongs together.
@@ -187,36 +187,26 @@ impl Slot {
     /// The same if the slot has this digest, made with that key. They are compared in constant time.
     #[inline]
     pub(crate) fn facts_of<R>(&self, digest: &Words, key: u8, read: impl Fn(&Facts) -> R) -> Option<R> {
-        // Whoever authenticates mostly decides next, and that reads the other line: both are fetched at once.
-        std::hint::black_box(self.target[0].load(Ordering::Relaxed));
         self.consistent(|state| {
             let differences =
                 load(&self.digest).iter().zip(digest).fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
             let differences = differences | u64::from(state.key() ^ key);
             let present = state.intersects(State::TOKEN | State::OVERLAPPING);
-            (bool::from(differences.ct_eq(&0)) && present).then(|| read(&self.first_line(state)))
+            (bool::from(differences.ct_eq(&0)) && present).then(|| read(&self.load(state)))
         })
     }
 
-    /// What authentication needs: of the second line, only the target of an overlapping secret.
     #[inline]
-    fn first_line(&self, state: State) -> Facts {
-        let target = if state.contains(State::OVERLAPPING) { load(&self.target) } else { [0; 2] };
+    fn load(&self, state: State) -> Facts {
         Facts {
             state,
             expires: self.expires.load(Ordering::Relaxed),
             owner: self.owner.load(Ordering::Relaxed),
             organization: self.organization.load(Ordering::Relaxed),
             serial: self.serial.load(Ordering::Relaxed),
-            target,
-            overlap: 0,
+            target: load(&self.target),
+            overlap: self.overlap.load(Ordering::Relaxed),
         }
-    }
-
-    #[inline]
-    fn load(&self, state: State) -> Facts {
-        let overlap = self.overlap.load(Ordering::Relaxed);
-        Facts { target: load(&self.target), overlap, ..self.first_line(state) }
     }
 
     /// The digest, for the management plane.
@@ -268,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_takes_two_cache_lines_and_authentication_one() {
+    fn it_takes_two_cache_lines() {
         assert_eq!((size_of::<Slot>(), align_of::<Slot>()), (128, 128));
         assert_eq!(std::mem::offset_of!(Slot, used) + size_of::<AtomicU32>(), 64);
     }

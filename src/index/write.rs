@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
 use crate::index::slot::{Facts, Slot, State, store};
-use crate::index::{Index, halves, words};
+use crate::index::{Index, Subject, halves, words};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
@@ -41,14 +41,14 @@ impl Index {
                 Body::Owner(owner, stand) => {
                     let place = self.owner_place(&mut catalog, *owner);
                     if let Some(subject) = self.owners.get(place) {
-                        subject.set_standing(stand.standing);
+                        self.set_standing(subject, stand.standing);
                     }
                     catalog.stands.owners.insert(*owner, *stand);
                 }
                 Body::Organization(organization, stand) => {
                     let place = self.organization_place(&mut catalog, *organization);
                     if let Some(subject) = self.organizations.get(place) {
-                        subject.set_standing(stand.standing);
+                        self.set_standing(subject, stand.standing);
                     }
                     catalog.stands.organizations.insert(*organization, *stand);
                 }
@@ -83,13 +83,24 @@ impl Index {
         }
         for subjects in [&self.owners, &self.organizations] {
             for subject in (1..).map_while(|place| subjects.get(place)) {
-                subject.set_standing(Standing::Active);
+                self.set_standing(subject, Standing::Active);
             }
         }
         for set in (0..).map_while(|place| self.sets.get(place)) {
             set.store(None);
         }
         *catalog = Catalog { slots: Numbers::all_free(places), ..Catalog::default() };
+    }
+
+    /// Sets where somebody stands, and counts those that are not active.
+    fn set_standing(&self, subject: &Subject, standing: Standing) {
+        let was_active = subject.standing() == Standing::Active;
+        subject.set_standing(standing);
+        match (was_active, standing == Standing::Active) {
+            (true, false) => _ = self.unsettled.fetch_add(1, Release),
+            (false, true) => _ = self.unsettled.fetch_sub(1, Release),
+            _ => {}
+        }
     }
 
     fn owner_place(&self, catalog: &mut Catalog, owner: UserId) -> u32 {

@@ -1,6 +1,8 @@
 //! Compares everything that can be seen of the authorities with what the model says.
 
-use portcullis::{Action, Actor, Error, Filter, Reason, Standing, Status, TokenId};
+use portcullis::{
+    Action, Actor, AuthorizeError, Denial, Error, Filter, Permit, Reason, Resource, Standing, Status, TokenId,
+};
 
 use super::calls::{organization, resources, user};
 use super::compare::{Seen, denying, differs, ensure, same};
@@ -133,9 +135,32 @@ impl World {
             let found = authority.authenticate(secret).map_err(|error| error.reason());
             let found = found.and_then(|principal| principal.token().map(|token| token.id()));
             same(&found, &expected, &format!("authority {seat}: whose `{secret}` is"));
+            self.compare_one_call(seat, secret, expected);
             if let Ok(id) = expected {
                 self.seats[seat].node.use_token(id);
             }
+        }
+    }
+
+    /// What a secret may do, asked at once.
+    fn compare_one_call(&self, seat: usize, secret: &str, accepted: Result<TokenId, Reason>) {
+        let (view, now) = (&self.seats[seat].node.view, self.now());
+        for resource in resources() {
+            let actions = Action::READ_WRITE;
+            let decision = match self.authority(seat).authorize(secret, actions, resource) {
+                Ok(permit) => Ok(Ok(permit)),
+                Err(AuthorizeError::Denied(denial)) => Ok(Err(denial)),
+                Err(AuthorizeError::Unauthenticated(error)) => Err(error.reason()),
+            };
+            let right = match (accepted, decision) {
+                (Ok(id), Ok(decision)) => {
+                    let expected = rules::decide(view, &view.tokens[&id], actions, &resource, now);
+                    agree(&expected, &decision, (actions, resource, view.at.revision))
+                }
+                (Err(expected), Err(reason)) => reason == expected,
+                _ => false,
+            };
+            ensure(right, || format!("authority {seat}: what `{secret}` may do to {resource}, of {accepted:?}"));
         }
     }
 
@@ -156,18 +181,27 @@ impl World {
                     Err(reason) => Answer::Refused(vec![reason]),
                     Ok(token) => rules::decide(&node.view, token, actions, &resource, now),
                 };
-                let right = match (&expected, &decision) {
-                    (Answer::Allowed, Ok(permit)) => {
-                        permit.action() == actions && *permit.resource() == resource && permit.revision() == revision
-                    }
-                    (Answer::Refused(reasons), Err(denial)) => reasons.contains(&denial.reason()),
-                    (Answer::Missing(missing), Err(denial)) => {
-                        denial.reason() == Reason::NotPermitted && denial.missing().eq(missing.iter().copied())
-                    }
-                    _ => false,
-                };
+                let right = agree(&expected, &decision, (actions, resource, revision));
                 ensure(right, || format!("{what}, {actions} of {resource}: {decision:?}, not {expected:?}"));
             }
         }
+    }
+}
+
+/// Whether a decision, on this request and at this revision, is the one that the rules say.
+fn agree(
+    expected: &Answer,
+    decision: &Result<Permit<Action>, Denial>,
+    (actions, resource, revision): (Action, Resource, u64),
+) -> bool {
+    match (expected, decision) {
+        (Answer::Allowed, Ok(permit)) => {
+            permit.action() == actions && *permit.resource() == resource && permit.revision() == revision
+        }
+        (Answer::Refused(reasons), Err(denial)) => reasons.contains(&denial.reason()),
+        (Answer::Missing(missing), Err(denial)) => {
+            denial.reason() == Reason::NotPermitted && denial.missing().eq(missing.iter().copied())
+        }
+        _ => false,
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, Changes, ChangesError, CommitError, CommitId, Denial, KindError, Liveness, MemoryStore,
-    NewToken, Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason, Record, Resource,
-    ResourceType, Standing, Status, StoreError, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide,
-    resource_type,
+    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Issued, KindError,
+    Liveness, MemoryStore, NewToken, Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason,
+    Record, Resource, ResourceType, Rotation, Secret, Standing, Status, StoreError, Timestamp, TokenId, TokenKind,
+    TokenStore, Update, Write, decide, resource_type,
 };
 
 use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
@@ -366,6 +366,38 @@ fn rule_08_a_denial_names_the_smallest_permission_that_would_have_allowed_it() {
             permissions.iter().chain(reader.token().unwrap().kind().permissions().iter()).collect();
         assert!(both.allows(Action::READ_WRITE, &resource));
     }
+}
+
+#[test]
+fn rule_08_asked_at_once_a_secret_that_is_not_accepted_is_told_from_a_token_that_may_not() {
+    let world = World::new();
+    let resource = Resource::bucket(org(1), bucket(1));
+    let secret = Secret::chosen("a secret that the caller chose, as ever".replace(' ', "-"));
+    let issued = world.issue(NewToken::read_write(org(1)).read(bucket(1)).expires_in(HOUR).secret(secret));
+    let ask = |issued: &Issued, action| world.authority.authorize(issued.secret.expose(), action, resource);
+    let refused = |error: AuthorizeError| (error.to_string(), error.reason());
+    let unauthenticated = |reason| ("the token is not accepted".to_owned(), reason);
+
+    assert_eq!(ask(&issued, Action::READ).unwrap().action(), Action::READ);
+    let missing = format!("missing permission `write:{resource}`");
+    assert_eq!(refused(ask(&issued, Action::WRITE).unwrap_err()), (missing, Reason::NotPermitted));
+    for (secret, reason) in [("pcs_0", Reason::Malformed), ("a-secret-that-nobody-ever-had", Reason::Unknown)] {
+        let error = world.authority.authorize(secret, Read, resource).unwrap_err();
+        assert_eq!(refused(error), unauthenticated(reason));
+    }
+
+    // The former secret too, as long as it overlaps.
+    let id = issued.token.id();
+    let rotated = world.authority.rotate(host(), id, Rotation::new().overlap(HOUR / 2)).wait().unwrap();
+    world.clock.advance(HOUR / 4);
+    assert!([&issued, &rotated].into_iter().all(|issued| ask(issued, Action::READ).is_ok()));
+    world.clock.advance(HOUR / 4);
+    assert_eq!(refused(ask(&issued, Action::READ).unwrap_err()), unauthenticated(Reason::Unknown));
+    assert!(ask(&rotated, Action::READ).is_ok());
+    world.clock.advance(HOUR / 2);
+    assert_eq!(refused(ask(&rotated, Action::READ).unwrap_err()), unauthenticated(Reason::Expired));
+    ok(world.authority.revoke(host(), id));
+    assert_eq!(refused(ask(&rotated, Action::READ).unwrap_err()), unauthenticated(Reason::Revoked));
 }
 
 #[test]

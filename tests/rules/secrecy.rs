@@ -151,6 +151,7 @@ fn life(world: &World, node: &Authority, walk: &mut Walk, name: &str) {
     for refused in [generated.secret.expose(), &generated.secret.expose()[1..], chosen(9).expose(), &long] {
         walk.hidden.add(refused);
         look!(walk, node.authenticate(refused).unwrap_err());
+        look!(walk, node.authorize(refused, Write, Resource::INSTANCE).unwrap_err());
     }
     ok(node.revoke_all(host(), operator.token.id()));
     ok(node.purge(host(), world.now()));
@@ -181,6 +182,7 @@ fn denials(world: &World, walk: &mut Walk) {
         change(world, &node, issued.token.id());
         look!(walk, held, held.authorize(Write, Resource::bucket(org(1), bucket(1))).unwrap_err());
         look!(walk, held.check().unwrap_err(), node.authenticate(issued.secret.expose()).unwrap_err());
+        look!(walk, node.authorize(issued.secret.expose(), Write, Resource::INSTANCE).unwrap_err());
         look!(walk, node.create(&held, new()).wait().unwrap_err());
         if held.check() == Err(portcullis::Reason::OwnerSuspended) {
             ok(node.set_owner(host(), user(5), Standing::Active));
