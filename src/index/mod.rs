@@ -39,7 +39,7 @@ pub(crate) struct Index {
     owners: Segments<Subject>,
     organizations: Segments<Subject>,
     /// How many of these are not active. Mostly none is, and then none need be looked at.
-    unsettled: AtomicU32,
+    inactive: AtomicU32,
     /// A bit for each slot that was used since the last [`take_used`](Self::take_used).
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
@@ -161,7 +161,7 @@ impl Index {
             sets: Segments::new(),
             owners: Segments::new(),
             organizations: Segments::new(),
-            unsettled: AtomicU32::new(0),
+            inactive: AtomicU32::new(0),
             used: Segments::new(),
             seconds: AtomicU32::new(0),
             open_until: AtomicU64::new(CLOSED),
@@ -309,7 +309,7 @@ impl Index {
     /// Whether a token is accepted now.
     #[inline]
     fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<()> {
-        let (owner, organization) = if self.unsettled.load(Ordering::Acquire) == 0 {
+        let (owner, organization) = if self.inactive.load(Ordering::Acquire) == 0 {
             (Standing::Active, Standing::Active)
         } else {
             self.standings(facts)

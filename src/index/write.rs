@@ -97,8 +97,8 @@ impl Index {
         let was_active = subject.standing() == Standing::Active;
         subject.set_standing(standing);
         match (was_active, standing == Standing::Active) {
-            (true, false) => _ = self.unsettled.fetch_add(1, Release),
-            (false, true) => _ = self.unsettled.fetch_sub(1, Release),
+            (true, false) => _ = self.inactive.fetch_add(1, Release),
+            (false, true) => _ = self.inactive.fetch_sub(1, Release),
             _ => {}
         }
     }

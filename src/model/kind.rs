@@ -210,7 +210,9 @@ impl TokenKind {
     pub(crate) fn granted_of(&self, wanted: Action, resource: &Resource) -> Action {
         match self.name {
             KindName::Operator => Action::READ_WRITE,
-            KindName::AllAccess if self.organization == resource.org() => Action::READ_WRITE,
+            KindName::AllAccess if resource.org().is_some_and(|org| self.organization == Some(org)) => {
+                Action::READ_WRITE
+            }
             KindName::AllAccess => Action::empty(),
             KindName::ReadWrite | KindName::Custom => self.permissions.granted_of(wanted, resource),
         }
