@@ -1,11 +1,14 @@
 //! Rule 17 on several authorities of one store: how old a view may get, what a receipt says, who waits for whom.
 
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::Duration;
 
 use portcullis::testing::{Call, Fault, Faults, FaultyStore};
 use portcullis::{
-    Authority, Builder, Error, Everywhere, MemoryStore, NewToken, Principal, Read, Reason, Receipt, RedbStore,
-    Resource, Standing, TokenId, TokenStore, Update,
+    Authority, Builder, Changes, ChangesError, CommitError, CommitId, Error, Everywhere, MemoryStore, NewToken,
+    Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError, Timestamp, TokenId,
+    TokenStore, Update,
 };
 
 use crate::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
@@ -302,4 +305,45 @@ fn nodes_of_two_formats_share_a_store_until_the_format_is_raised() {
     let fresh = Authority::builder().newest_format(2).open(MemoryStore::new()).wait().unwrap();
     drop(fresh.setup(user(1)).wait().unwrap());
     assert_eq!(fresh.format(), Some(2));
+}
+
+/// A store that can be told that others changed it.
+#[derive(Clone)]
+struct Told {
+    store: MemoryStore,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl TokenStore for Told {
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.store.commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        self.store.changes(since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.touch(used)
+    }
+
+    fn wake_on_change(&mut self, waker: Waker) {
+        *self.waker.lock().unwrap() = Some(waker);
+    }
+}
+
+#[test]
+fn rule_17_a_store_that_tells_of_changes_is_read_before_its_turn() {
+    let world = World::new();
+    let store = Told { store: world.store.clone(), waker: Arc::default() };
+    let builder = Authority::builder().follow(HOUR).availability_over_revocation();
+    let node = builder.open(store.clone()).wait().unwrap();
+    let waker = store.waker.lock().unwrap().take().unwrap();
+    for number in 1..4 {
+        ok(world.authority.set_owner(host(), user(number), Standing::Suspended));
+        (0..number).for_each(|_| waker.wake_by_ref());
+        eventually("it follows", || node.position() == world.authority.position());
+    }
+    drop(node);
+    waker.wake();
 }
