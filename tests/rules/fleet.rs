@@ -1,10 +1,11 @@
 //! Rule 17 on several authorities of one store: how old a view may get, what a receipt says, who waits for whom.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use portcullis::testing::{Call, Fault, Faults, FaultyStore};
+use portcullis::testing::{Call, Fault, Faults, FaultyStore, ManualClock};
 use portcullis::{
     Authority, Builder, Changes, ChangesError, CommitError, CommitId, Error, Everywhere, MemoryStore, NewToken,
     Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError, Timestamp, TokenId,
@@ -129,7 +130,7 @@ fn rule_17_a_store_that_fails_is_told_when_the_view_has_become_too_old() {
 #[test]
 fn rule_17_an_authority_alone_on_its_store_is_never_too_old() {
     let (store, faults) = FaultyStore::new(MemoryStore::new());
-    let clock = portcullis::testing::ManualClock::new(START);
+    let clock = ManualClock::new(START);
     let authority = Authority::builder().clock(clock.clone()).open(store).wait().unwrap();
     let root = authority.setup(user(1)).wait().unwrap();
     let principal = authority.authenticate(root.secret.expose()).unwrap();
@@ -346,4 +347,57 @@ fn rule_17_a_store_that_tells_of_changes_is_read_before_its_turn() {
     }
     drop(node);
     waker.wake();
+}
+
+/// A store that takes longer than the view may be old, and then fails.
+struct Slow {
+    store: MemoryStore,
+    clock: ManualClock,
+    fails: Arc<AtomicBool>,
+}
+
+impl TokenStore for Slow {
+    fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
+        self.store.commit(expected, id, records)
+    }
+
+    fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
+        if self.fails.swap(false, Ordering::SeqCst) {
+            self.clock.advance(DEFAULT_BOUND);
+            return Err(ChangesError::Failed(StoreError::new("the disk is gone")));
+        }
+        self.store.changes(since, limit)
+    }
+
+    fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.touch(used)
+    }
+}
+
+#[test]
+fn rule_17_why_the_store_could_not_be_read_is_told_where_that_made_the_view_too_old() {
+    let (clock, events, fails) = (ManualClock::new(START), Events::default(), Arc::new(AtomicBool::new(false)));
+    let store = Slow { store: MemoryStore::new(), clock: clock.clone(), fails: Arc::clone(&fails) };
+    let log = events.clone();
+    let builder = Authority::builder().clock(clock).follow(Duration::from_millis(1));
+    let node = builder.observer(move |event: &portcullis::Event| log.push(event)).open(store).wait().unwrap();
+    fails.store(true, Ordering::SeqCst);
+    eventually("told", || events.all().len() == 2);
+    drop(node);
+    let denying = "denying everything: the authority could not read its store for too long: the disk is gone";
+    assert_eq!(events.take(), [denying, "serving again at revision 0"]);
+}
+
+#[test]
+fn rule_17_a_node_that_was_left_behind_reads_everything_anew_and_tells_of_no_other_history() {
+    let world = World::new();
+    let issued = world.issue(NewToken::all_access(org(1)));
+    let (node, _, events) = node(&world, |builder| builder.follow(HOUR).availability_over_revocation());
+    ok(world.authority.delete(host(), issued.token.id()));
+    ok(world.authority.purge(host(), world.now()));
+    let newest = world.authority.position();
+    assert_eq!(node.follow_to(newest.revision).wait().unwrap(), newest);
+    let serving = format!("serving again at revision {}", newest.revision);
+    let denying = "denying everything: the authority is closed or reading its store anew".to_owned();
+    assert_eq!(events.take(), [denying, serving]);
 }
