@@ -35,7 +35,7 @@ impl Shared {
     /// The revision that it was allowed at.
     #[inline]
     pub(crate) fn authorize(&self, secret: &[u8], actions: Action, resource: &Resource) -> Result<u64, AuthorizeError> {
-        let ask = |digest: &Digest, key| self.index.authorize_secret((digest, key), actions, resource, &*self.clock);
+        let ask = |digest: &Digest, key| self.index.authorize_secret(digest, key, actions, resource, &*self.clock);
         Ok(self.accept(secret, ask)??)
     }
 

@@ -11,6 +11,7 @@ mod lookup;
 mod order;
 mod segments;
 mod slot;
+mod subjects;
 mod write;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::index::catalog::Catalog;
 use crate::index::lookup::{Lookup, Words};
 use crate::index::segments::Segments;
 use crate::index::slot::{Facts, Slot, State};
+use crate::index::subjects::Subjects;
 use crate::model::action::Action;
 use crate::model::decision::{Denial, Reason, judge};
 use crate::model::id::{OrgId, TokenId};
@@ -27,7 +29,7 @@ use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::{Clock, Timestamp};
 use crate::model::token::Standing;
 use crate::secret::Digest;
-use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{ArcSwapOption, RwLock};
 
 /// Every token, laid out for the check.
@@ -36,10 +38,8 @@ pub(crate) struct Index {
     lookup: Lookup,
     /// The permissions of tokens that have more than one bucket, or a custom set.
     sets: Segments<ArcSwapOption<PermissionSet>>,
-    owners: Segments<Subject>,
-    organizations: Segments<Subject>,
-    /// How many of these are not active. Mostly none is, and then none need be looked at.
-    inactive: AtomicU32,
+    owners: Subjects,
+    organizations: Subjects,
     /// A bit for each slot that was used since the last [`take_used`](Self::take_used).
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
@@ -56,39 +56,6 @@ pub(crate) struct Index {
 const CLOSED: u64 = 0;
 /// No time is as late.
 const FOR_GOOD: u64 = u64::MAX;
-
-/// An owner or an organization, as far as the check needs it.
-#[derive(Default)]
-struct Subject {
-    id: [AtomicU64; 2],
-    standing: AtomicU8,
-}
-
-impl Subject {
-    #[inline]
-    fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Acquire) {
-            0 => Standing::Active,
-            1 => Standing::Suspended,
-            _ => Standing::Deleted,
-        }
-    }
-
-    #[inline]
-    fn is(&self, id: u128) -> bool {
-        whole(self.id.each_ref().map(|half| half.load(Ordering::Acquire))) == id
-    }
-
-    fn set_standing(&self, standing: Standing) {
-        self.standing.store(standing as u8, Ordering::Release);
-    }
-
-    fn set_id(&self, id: u128) {
-        let [low, high] = halves(id);
-        self.id[0].store(low, Ordering::Release);
-        self.id[1].store(high, Ordering::Release);
-    }
-}
 
 #[inline]
 fn halves(id: u128) -> [u64; 2] {
@@ -159,9 +126,8 @@ impl Index {
             slots: Segments::new(),
             lookup: Lookup::new(),
             sets: Segments::new(),
-            owners: Segments::new(),
-            organizations: Segments::new(),
-            inactive: AtomicU32::new(0),
+            owners: Subjects::new(),
+            organizations: Subjects::new(),
             used: Segments::new(),
             seconds: AtomicU32::new(0),
             open_until: AtomicU64::new(CLOSED),
@@ -219,7 +185,8 @@ impl Index {
     #[inline]
     pub(crate) fn authorize_secret(
         &self,
-        (digest, key): (&Digest, u8),
+        digest: &Digest,
+        key: u8,
         actions: Action,
         resource: &Resource,
         clock: &dyn Clock,
@@ -309,23 +276,11 @@ impl Index {
     /// Whether a token is accepted now.
     #[inline]
     fn check_live(&self, facts: &Facts, clock: &dyn Clock) -> Found<()> {
-        let (owner, organization) = if self.inactive.load(Ordering::Acquire) == 0 {
-            (Standing::Active, Standing::Active)
-        } else {
-            self.standings(facts)
-        };
+        let before = self.owners.standing(facts.owner);
+        let organization = self.organizations.standing(facts.organization);
+        // Once more: of a commit that suspends one and restores the other, whichever is which, no half is to be seen.
+        let owner = if before == Standing::Active { self.owners.standing(facts.owner) } else { before };
         facts.liveness(owner, organization).check(|| clock.now())
-    }
-
-    /// Where the owner and the organization of a token stand, apart so that the usual case stays short.
-    #[inline(never)]
-    fn standings(&self, facts: &Facts) -> (Standing, Standing) {
-        let standing = |subject: Option<&Subject>| subject.map_or(Standing::Deleted, Subject::standing);
-        let organization = match facts.organization {
-            0 => Standing::Active,
-            place => standing(self.organizations.get(place)),
-        };
-        (standing(self.owners.get(facts.owner)), organization)
     }
 
     /// Whether a secret that the token no longer has is still accepted beside the new one (design rule 15).
@@ -354,7 +309,7 @@ impl Index {
             return set.and_then(|set| set.load().as_ref().map(|set| set.granted(resource))).unwrap_or_default();
         }
         let own = resource.org().map_or(0, OrgId::to_u128);
-        let inside = || own != 0 && self.organizations.get(facts.organization).is_some_and(|subject| subject.is(own));
+        let inside = || own != 0 && self.organizations.is(facts.organization, own);
         let bucket = || {
             resource.kind() == ResourceType::BUCKETS
                 && resource.id().is_some_and(|id| id.to_u128() == whole(facts.target))

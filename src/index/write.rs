@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
 use crate::index::slot::{Facts, Slot, State, store};
-use crate::index::{Index, Subject, halves, words};
+use crate::index::{Index, halves, words};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
@@ -40,16 +40,12 @@ impl Index {
                 }
                 Body::Owner(owner, stand) => {
                     let place = self.owner_place(&mut catalog, *owner);
-                    if let Some(subject) = self.owners.get(place) {
-                        self.set_standing(subject, stand.standing);
-                    }
+                    self.owners.set_standing(place, stand.standing);
                     catalog.stands.owners.insert(*owner, *stand);
                 }
                 Body::Organization(organization, stand) => {
                     let place = self.organization_place(&mut catalog, *organization);
-                    if let Some(subject) = self.organizations.get(place) {
-                        self.set_standing(subject, stand.standing);
-                    }
+                    self.organizations.set_standing(place, stand.standing);
                     catalog.stands.organizations.insert(*organization, *stand);
                 }
                 Body::Mark(Mark::SetUp(at)) => catalog.marks.set_up = Some(*at),
@@ -81,40 +77,26 @@ impl Index {
         for slot in (0..places).filter_map(|place| self.slots.get(place)) {
             empty(slot);
         }
-        for subjects in [&self.owners, &self.organizations] {
-            for subject in (1..).map_while(|place| subjects.get(place)) {
-                self.set_standing(subject, Standing::Active);
-            }
-        }
+        self.owners.clear();
+        self.organizations.clear();
         for set in (0..).map_while(|place| self.sets.get(place)) {
             set.store(None);
         }
         *catalog = Catalog { slots: Numbers::all_free(places), ..Catalog::default() };
     }
 
-    /// Sets where somebody stands, and counts those that are not active.
-    fn set_standing(&self, subject: &Subject, standing: Standing) {
-        let was_active = subject.standing() == Standing::Active;
-        subject.set_standing(standing);
-        match (was_active, standing == Standing::Active) {
-            (true, false) => _ = self.inactive.fetch_add(1, Release),
-            (false, true) => _ = self.inactive.fetch_sub(1, Release),
-            _ => {}
-        }
-    }
-
     fn owner_place(&self, catalog: &mut Catalog, owner: UserId) -> u32 {
         let (place, new) = catalog.owners.place(&owner);
-        if new && let Some(subject) = self.owners.grow(place) {
-            subject.set_id(owner.to_u128());
+        if new {
+            self.owners.add(place, owner.to_u128());
         }
         place
     }
 
     fn organization_place(&self, catalog: &mut Catalog, organization: OrgId) -> u32 {
         let (place, new) = catalog.organizations.place(&organization);
-        if new && let Some(subject) = self.organizations.grow(place) {
-            subject.set_id(organization.to_u128());
+        if new {
+            self.organizations.add(place, organization.to_u128());
         }
         place
     }
