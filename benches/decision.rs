@@ -96,6 +96,17 @@ fn cases() -> Vec<Case> {
             TokenKind::read_write(org, ids.iter().map(|id| (*id, Action::READ))).unwrap()
         }));
     }
+    for count in [8, 1_000] {
+        // Single buckets and whole types: their ids alone do not tell them apart.
+        for types in [2, 5] {
+            cases.push(buckets(&format!("{types} types and buckets"), count, org, |ids| {
+                let whole = ResourceType::INFLUXDB.iter().skip(5).take(types);
+                let whole = whole.map(|kind| Pattern::from(Resource::within(org, *kind).unwrap()));
+                let permissions = ids.iter().map(|id| Pattern::from(Resource::bucket(org, *id))).chain(whole);
+                TokenKind::custom(Some(org), permissions.map(Permission::read).collect()).unwrap()
+            }));
+        }
+    }
     for count in [1, 8, 50, 1_000] {
         // Permissions of three shapes: on single buckets, on a whole type, on everything of one id.
         cases.push(buckets("Custom", count, org, |ids| {

@@ -52,8 +52,9 @@
 //! # How it is built
 //!
 //! Two planes over one pure core. The *check plane* ([`Authority::authenticate`], [`Principal::authorize`], or both in one
-//! call, [`Authority::authorize`]) reads an index in memory, without locks. The *management plane* is one thread that plans the waiting calls, commits them to a
-//! [`TokenStore`] together, and publishes them before it answers. The decision itself, [`decide`], is a pure function.
+//! call, [`Authority::authorize`]) reads an index in memory, without locks. The *management plane* is one thread that plans
+//! the waiting calls, commits them to a [`TokenStore`] together, and publishes them before it answers. The decision
+//! itself, [`decide`], is a pure function.
 //!
 //! # What a host must know
 //!

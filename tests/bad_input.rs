@@ -6,8 +6,8 @@ use std::fmt::Debug;
 
 use fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 use portcullis::{
-    Action, Authority, KindError, MemoryStore, NewToken, Pending, Pepper, Reason, Resource, Rotation, Secret, Standing,
-    TokenId, TokenKind, Update,
+    Action, Authority, AuthorizeError, KindError, MemoryStore, NewToken, Pending, Pepper, Read, Reason, Resource,
+    Rotation, Secret, Standing, TokenId, TokenKind, Update,
 };
 
 fn new() -> NewToken {
@@ -37,6 +37,8 @@ fn secrets_that_cannot_be_are_refused_before_anything_is_hashed() {
         let error = world.authority.authenticate(presented).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.reason()), ("the token is not accepted", reason));
         assert_eq!(format!("{error:?}"), format!("AuthenticateError({reason:?})"));
+        let in_one_call = world.authority.authorize(presented, Read, Resource::INSTANCE).unwrap_err();
+        assert_eq!(in_one_call, AuthorizeError::Unauthenticated(error));
     };
     let mut typo = secret.clone();
     typo[20] = if typo[20] == b'x' { b'y' } else { b'x' };

@@ -9,7 +9,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use portcullis::{Actor, Authority, MemoryStore, NewToken, OrgId, Pepper, Rotation, Secret, TokenId, UserId};
+use portcullis::{
+    Actor, Authority, MemoryStore, NewToken, OrgId, Pepper, Read, Resource, Rotation, Secret, TokenId, UserId,
+};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// What is looked for is kept under this mask, so that it is not found where the test itself has it.
@@ -133,6 +135,7 @@ fn live(authority: &Authority, name: &str, wanted: &mut Wanted) {
     let mut altered = Zeroizing::new(chosen(seed + 25, 48));
     wanted.add(&format!("{name}: unknown"), altered.as_bytes());
     authority.authenticate(altered.as_str()).unwrap_err();
+    authority.authorize(altered.as_str(), Read, Resource::INSTANCE).unwrap_err();
     altered.zeroize();
     authority.authenticate(&generated.secret.expose()[1..]).unwrap_err();
     authority.authenticate(generated.secret.expose()).unwrap_err();
@@ -144,12 +147,20 @@ fn live(authority: &Authority, name: &str, wanted: &mut Wanted) {
     authority.revoke(host(), id).wait().unwrap();
 }
 
-/// Authenticates, and calls nothing after it that would write over what that leaves on the stack.
-fn authenticate_last(authority: &Authority, name: &str, wanted: &mut Wanted) {
+/// Presents a secret, and calls nothing after it that would write over what that leaves on the stack.
+fn present_last(authority: &Authority, name: &str, wanted: &mut Wanted, present: fn(&Authority, &str)) {
     let new = NewToken::operator().owner(UserId::generate().unwrap());
     let secret = authority.create(host(), new).wait().unwrap().secret;
     wanted.add(&format!("{name}: last"), secret.expose().as_bytes());
-    authority.authenticate(secret.expose()).unwrap();
+    present(authority, secret.expose());
+}
+
+fn authenticate(authority: &Authority, secret: &str) {
+    authority.authenticate(secret).unwrap();
+}
+
+fn authorize(authority: &Authority, secret: &str) {
+    _ = authority.authorize(secret, Read, Resource::INSTANCE).unwrap();
 }
 
 #[test]
@@ -169,12 +180,16 @@ fn secrets_that_were_dropped_are_nowhere_in_memory() {
     key.zeroize();
     let plain = Authority::open(MemoryStore::new()).wait().unwrap();
     live(&plain, "plain", &mut wanted);
-    authenticate_last(&plain, "plain", &mut wanted);
-    assert_eq!(look(&wanted), [""; 0], "while the authority is open");
+    for present in [authenticate, authorize] {
+        present_last(&plain, "plain", &mut wanted, present);
+        assert_eq!(look(&wanted), [""; 0], "while the authority is open");
+    }
     let peppered = Authority::builder().pepper(pepper).open(MemoryStore::new()).wait().unwrap();
     live(&peppered, "peppered", &mut wanted);
-    authenticate_last(&peppered, "peppered", &mut wanted);
-    assert_eq!(look(&wanted), [""; 0], "while the authority with a pepper is open");
+    for present in [authenticate, authorize] {
+        present_last(&peppered, "peppered", &mut wanted, present);
+        assert_eq!(look(&wanted), [""; 0], "while the authority with a pepper is open");
+    }
     drop((plain, peppered));
     assert_eq!(look(&wanted), [""; 0], "when they are closed");
 

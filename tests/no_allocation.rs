@@ -1,11 +1,12 @@
-//! The decision allocates nothing, allow or deny, however many permissions there are.
+//! The decision allocates nothing, allow or deny, however many permissions there are; nor does asking it of a secret.
 //!
 //! A binary of its own, since it replaces the allocator.
 #![allow(clippy::unwrap_used)]
 
 use allocation_counter::measure;
 use portcullis::{
-    Action, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, Standing, Status, Timestamp, TokenKind, decide,
+    Action, Actor, Authority, Liveness, MemoryStore, NewToken, OrgId, Pattern, Permission, Resource, ResourceId,
+    Standing, Status, Timestamp, TokenKind, UserId, Write, decide,
 };
 
 #[test]
@@ -44,4 +45,28 @@ fn the_decision_allocates_nothing() {
     };
     assert_eq!(measure(decisions).count_total, 0);
     assert_eq!(allowed, 10 + 8 + 7 * 2 + 7 + 2 + 1);
+}
+
+#[test]
+fn a_request_allocates_nothing() {
+    let org = OrgId::try_from(1).unwrap();
+    let bucket = |n: u64| ResourceId::try_from(n).unwrap();
+    let authority = Authority::open(MemoryStore::new()).wait().unwrap();
+    for count in [1, 50] {
+        let new = (1..=count).fold(NewToken::read_write(org), |new, n| new.write(bucket(n)));
+        let new = new.owner(UserId::try_from(1).unwrap()).expires_at(Timestamp::MAX);
+        let issued = authority.create(Actor::host("test"), new).wait().unwrap();
+        let secret = issued.secret.expose();
+        let request = || {
+            let caller = authority.authenticate(secret).unwrap();
+            for n in [1, 99] {
+                let resource = Resource::bucket(org, bucket(n));
+                assert_eq!(caller.authorize(Write, resource).is_ok(), n == 1);
+                assert_eq!(authority.authorize(secret, Write, resource).is_ok(), n == 1);
+            }
+        };
+        // What a thread needs once is not counted.
+        request();
+        assert_eq!(measure(request).count_total, 0, "{count} buckets");
+    }
 }

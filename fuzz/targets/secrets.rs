@@ -10,7 +10,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use portcullis::testing::ManualClock;
 use portcullis::{
-    Actor, Authority, Issued, MemoryStore, NewToken, OrgId, Pepper, Reason, Rotation, Secret, Timestamp, Update, UserId,
+    Actor, Authority, Issued, MemoryStore, NewToken, OrgId, Pepper, Read, Reason, Resource, Rotation, Secret,
+    Timestamp, Update, UserId,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -150,4 +151,7 @@ fuzz_target!(|presented: Presented| {
     let expected = issued.map_or_else(|| Err(refusal(&presented)), |(_, accepted)| *accepted);
     let answer = WORLD.authority.authenticate(&presented);
     assert_eq!(answer.map(|_| ()).map_err(|error| error.reason()), expected);
+    // In one call, too. None of the tokens may do anything to the instance.
+    let denied = WORLD.authority.authorize(&presented, Read, Resource::INSTANCE).unwrap_err();
+    assert_eq!(denied.reason(), expected.err().unwrap_or(Reason::NotPermitted));
 });

@@ -252,7 +252,8 @@ impl fmt::Debug for AuthenticateError {
 /// Why a secret does not authorize a request: what [`Authority::authorize`](crate::Authority::authorize) fails with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizeError {
-    /// The secret is not accepted, whatever it is asked for. An HTTP host answers 401.
+    /// The secret is not accepted, whatever it is asked for. An HTTP host answers 401, or 503 where that
+    /// [is temporary](AuthorizeError::is_temporary) and says nothing about the secret.
     #[error(transparent)]
     Unauthenticated(#[from] AuthenticateError),
     /// Its token may not do this. An HTTP host answers 403.
@@ -268,5 +269,11 @@ impl AuthorizeError {
             Self::Unauthenticated(error) => error.reason(),
             Self::Denied(denial) => denial.reason(),
         }
+    }
+
+    /// Whether the authority cannot tell for now, which says nothing about the secret.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        self.reason().is_temporary()
     }
 }

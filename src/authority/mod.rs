@@ -46,9 +46,9 @@ use crate::sync::thread::{self, JoinHandle};
 /// Issues tokens and decides what they may do.
 ///
 /// The *check plane*, [`authenticate`](Self::authenticate) and [`Principal::authorize`], or both in one call,
-/// [`authorize`](Self::authorize), is synchronous and touches only memory. The *management plane* goes through one thread of the authority's own, which plans the waiting calls, commits
-/// them together, and makes them visible before it answers; its calls return [`Pending`], for async and plain callers
-/// alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
+/// [`authorize`](Self::authorize), is synchronous and touches only memory. The *management plane* goes through one thread of
+/// the authority's own, which plans the waiting calls, commits them together, and makes them visible before it answers;
+/// its calls return [`Pending`], for async and plain callers alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
 /// made it; on the others within about the [`Builder::follow`] interval as long as the store answers, and within
@@ -95,8 +95,8 @@ impl Authority {
     /// May the token with this secret do `action` to `resource`, now?
     ///
     /// The same answer as [`authenticate`](Self::authenticate) and [`Principal::authorize`] give one after the other, for
-    /// hosts that ask one thing of each secret: it looks at the token once, and reads the clock once where the token
-    /// expires.
+    /// hosts that ask one thing of each secret: it looks at the token once, and where the token expires it reads the clock
+    /// once instead of twice.
     ///
     /// ```
     /// # use portcullis::{Actor, MemoryStore, NewToken, OrgId, ResourceId, UserId};
@@ -112,7 +112,8 @@ impl Authority {
     ///
     /// match authority.authorize(secret, Read, Resource::bucket(org, bucket)) {
     ///     Ok(permit) => drop(permit),
-    ///     Err(AuthorizeError::Unauthenticated(_)) => println!("401"),
+    ///     Err(error) if error.is_temporary() => println!("503: {error}"),
+    ///     Err(AuthorizeError::Unauthenticated(error)) => println!("401: {error}"),
     ///     Err(AuthorizeError::Denied(denial)) => println!("403: {denial}"),
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

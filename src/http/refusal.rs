@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
+use crate::authority::error::AuthorizeError;
 use crate::http::credentials::HeaderError;
 use crate::http::error_body::{ERROR_CODE, JSON, error_body};
 use crate::model::decision::{Denial, Reason};
@@ -57,6 +58,15 @@ impl From<Denial> for Refusal {
         match denial.reason() {
             Reason::NotPermitted | Reason::NoAction | Reason::UnknownAction => Self::Denied(denial),
             reason => Self::NotAccepted(reason),
+        }
+    }
+}
+
+impl From<AuthorizeError> for Refusal {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::Unauthenticated(error) => Self::NotAccepted(error.reason()),
+            AuthorizeError::Denied(denial) => denial.into(),
         }
     }
 }

@@ -44,8 +44,9 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What can be asked of [`Principal::authorize`](crate::Principal::authorize): a marker ([`Read`], [`Write`],
-/// [`ReadWrite`]) that the permit then carries in its type, or an [`Action`] known only at run time.
+/// What can be asked of [`Principal::authorize`](crate::Principal::authorize) and
+/// [`Authority::authorize`](crate::Authority::authorize): a marker ([`Read`], [`Write`], [`ReadWrite`]) that the permit then
+/// carries in its type, or an [`Action`] known only at run time.
 pub trait AsAction: sealed::Sealed + Copy {
     /// The action that is asked for.
     fn action(self) -> Action;

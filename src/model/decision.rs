@@ -263,8 +263,9 @@ pub fn decide(
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.
 ///
-/// Only [`Principal::authorize`](crate::Principal::authorize) makes one. `A` says for which action: `Permit<Write>`
-/// cannot be had from a read decision, and `Permit<Action>` carries an action that was known only at run time.
+/// Only [`Principal::authorize`](crate::Principal::authorize) and [`Authority::authorize`](crate::Authority::authorize) make
+/// one. `A` says for which action: `Permit<Write>` cannot be had from a read decision, and `Permit<Action>` carries an
+/// action that was known only at run time.
 ///
 /// The guarded operation takes its resource from the permit, so that what was checked is what is touched. A permit is
 /// valid for the operation then begun; it is neither `Clone` nor stored, and does not notice a later revocation.

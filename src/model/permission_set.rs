@@ -16,8 +16,8 @@ use crate::model::resource::{Resource, ResourceType};
 /// Two sets are equal exactly when they allow the same requests: a permission that a more general one in the set
 /// already covers is left out, the order given does not matter, and duplicates merge.
 ///
-/// A check costs about the same for one permission as for ten thousand: a probe of a hash table by id, and one more
-/// where there are permissions without one. It allocates nothing.
+/// A check costs about the same for one permission as for ten thousand: mostly a probe of a hash table by id, one more
+/// where there are permissions without one, and at most eight. It allocates nothing.
 ///
 /// ```
 /// use portcullis::{Action, OrgId, Pattern, Permission, PermissionSet, Resource, ResourceId};
@@ -39,13 +39,12 @@ use crate::model::resource::{Resource, ResourceType};
 pub struct PermissionSet {
     /// Sorted by pattern, none covered by another, none without an action.
     grants: Box<[Grant]>,
-    /// Where each grant is, filed under those of its fields that are among [`filed`](Self::filed). Empty for sets small
-    /// enough to scan.
+    /// A hash table of where each grant is. Empty for sets small enough to scan.
     table: Box<[Entry]>,
-    /// The fewest fields that tell grants apart well enough: mostly the id alone.
-    filed: Shape,
-    /// What the shapes that occur have of these fields: one look-up for each.
-    filings: Shapes,
+    /// The fields that the table is keyed by, the fewest that tell all grants apart: mostly the id alone.
+    keyed: Shape,
+    /// What the shapes that occur have of these fields: one probe for each.
+    probes: Shapes,
     /// Random for each set, so that nobody can choose ids that collide.
     seed: u64,
 }
@@ -76,8 +75,6 @@ fn same<const N: usize>(ours: [u64; N], theirs: [u64; N]) -> bool {
 
 /// Sets of at most this many grants are scanned.
 const SCANNED: usize = 2;
-/// So many grants may be filed under the same: a look-up compares each.
-const CROWD: usize = 4;
 
 /// What a pattern or a request sets, as numbers: zeros where a field is not set, which no id and no name is.
 ///
@@ -120,7 +117,7 @@ impl Fields for Pattern {
 }
 
 /// The fields of a grant's pattern.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     organization: [u64; 2],
     id: [u64; 2],
@@ -182,8 +179,9 @@ impl Shape {
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
     const ID_ALONE: Self = Self(Self::ID);
-    /// The fields that grants can be filed under. What comes first takes less to look up, and suffices more often.
-    const FILED: [Self; 7] = [
+    /// What a table can be keyed by. What comes first takes less to look up, and suffices more often; the last always
+    /// does.
+    const KEYS: [Self; 7] = [
         Self::ID_ALONE,
         Self(Self::KIND),
         Self(Self::ORGANIZATION),
@@ -257,7 +255,7 @@ impl Hashes {
             hashes.organization = fold(high ^ turned, low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
         }
         if fields.has(Shape::ID) {
-            hashes.id = Self::id(seed, of);
+            hashes.id = Self::of_id(seed, of);
         }
         if fields.has(Shape::KIND) {
             let [first, second, third] = of.kind_words();
@@ -267,7 +265,7 @@ impl Hashes {
     }
 
     #[inline]
-    fn id(seed: u64, of: &impl Fields) -> u64 {
+    fn of_id(seed: u64, of: &impl Fields) -> u64 {
         let [high, low] = of.id_words();
         fold(high ^ seed.rotate_left(32), low ^ seed)
     }
@@ -361,7 +359,8 @@ impl PermissionSet {
             .map(|(pattern, actions)| (pattern, actions - merged.granted_more_generally(&pattern)))
             .filter(|(_, actions)| !actions.is_empty())
             .collect();
-        Self::indexed(needed)
+        // Mostly nothing is left out, and it need not be laid out again.
+        if needed.iter().copied().eq(merged.patterns()) { merged } else { Self::indexed(needed) }
     }
 
     /// Lays out sorted, distinct patterns for the check.
@@ -372,22 +371,24 @@ impl PermissionSet {
         };
         let mut set = Self { grants: list.into_iter().map(grant).collect(), ..Self::default() };
         if set.grants.len() > SCANNED {
-            set.filed = set.filed();
-            set.filings = Shapes::of(set.grants.iter().map(|grant| grant.shape.and(set.filed)));
             set.seed = RandomState::new().build_hasher().finish();
+            set.keyed = set.keyed();
+            set.probes = Shapes::of(set.grants.iter().map(|grant| grant.shape.and(set.keyed)));
             set.table = set.table();
         }
         set
     }
 
-    /// The first of [`Shape::FILED`] under which there is no crowd; with all fields there never is.
-    fn filed(&self) -> Shape {
-        let crowded = |fields: &Shape| {
-            let mut keys: Vec<Key> = self.grants.iter().map(|grant| grant.key.only(*fields)).collect();
-            keys.sort_unstable();
-            keys.chunk_by(Key::eq).any(|same| same.len() > CROWD)
+    /// The first of [`Shape::KEYS`] that tells all grants apart.
+    fn keyed(&self) -> Shape {
+        let unique = |fields: &Shape| {
+            let hash = |grant: &Grant| Hashes::new(self.seed, *fields, &grant.key).of(grant.shape);
+            let mut hashes: Vec<u64> = self.grants.iter().map(hash).collect();
+            hashes.sort_unstable();
+            hashes.array_windows().all(|[one, next]| one != next)
         };
-        Shape::FILED.into_iter().find(|fields| !crowded(fields)).unwrap_or_default()
+        let [.., all] = Shape::KEYS;
+        Shape::KEYS.into_iter().find(unique).unwrap_or(all)
     }
 
     /// The table of the grants, at most a quarter full, so that few are not where they belong.
@@ -396,10 +397,10 @@ impl PermissionSet {
         let mut table = vec![Entry::default(); len];
         let mut free = vec![true; len];
         let mut grants: Vec<_> = (0..Entry::GO_ON).zip(&self.grants).collect();
-        // The most general first: they are looked up in vain the most, so they are where they belong.
-        grants.sort_by_key(|(_, grant)| grant.shape.and(self.filed).0);
+        // The most general first: they are looked up in vain the most, so they come close to where they belong.
+        grants.sort_by_key(|(_, grant)| grant.shape.and(self.keyed).0);
         for (place, grant) in grants {
-            let hash = Hashes::new(self.seed, self.filed, &grant.key).of(grant.shape);
+            let hash = Hashes::new(self.seed, self.keyed, &grant.key).of(grant.shape);
             for at in (0..len).map(|step| place_in(hash, step, len)) {
                 let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
                 if std::mem::take(free) {
@@ -448,30 +449,30 @@ impl PermissionSet {
     /// What grants of the admitted shapes give.
     #[inline]
     fn look_up(&self, request: &impl Fields, wanted: Action, admit: impl Fn(Shape) -> bool) -> Action {
-        if self.filings == Shapes::one(Shape::ID_ALONE) {
-            self.at(Hashes::id(self.seed, request), request, wanted, &admit)
-        } else if self.filed == Shape::ID_ALONE {
+        if self.probes == Shapes::one(Shape::ID_ALONE) {
+            self.at(Hashes::of_id(self.seed, request), request, wanted, &admit)
+        } else if self.keyed == Shape::ID_ALONE {
             self.look_up_two(request, wanted, &admit)
         } else {
             self.look_up_several(request, wanted, &admit)
         }
     }
 
-    /// The same where there are grants with an id and such without, all of these filed under nothing.
+    /// The same where one grant has no id, and so the empty key.
     ///
     /// Neither this nor what follows is inlined: they would take the registers that scanning needs.
     #[inline(never)]
     fn look_up_two(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let granted = self.at(Hashes::id(self.seed, request), request, wanted, admit);
+        let granted = self.at(Hashes::of_id(self.seed, request), request, wanted, admit);
         if granted.contains(wanted) { granted } else { granted | self.at(0, request, wanted, admit) }
     }
 
-    /// The same however grants are filed.
+    /// The same whatever the table is keyed by.
     #[inline(never)]
     fn look_up_several(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let hashes = Hashes::new(self.seed, self.filed, request);
+        let hashes = Hashes::new(self.seed, self.keyed, request);
         let mut granted = Action::empty();
-        for fields in self.filings.iter() {
+        for fields in self.probes.iter() {
             granted |= self.at(hashes.of(fields), request, wanted, admit);
             if granted.contains(wanted) {
                 break;
@@ -480,7 +481,7 @@ impl PermissionSet {
         granted
     }
 
-    /// The same by those filed under this hash: mostly one is, where it belongs.
+    /// The same by those with this hash: mostly one, where it belongs.
     #[inline(never)]
     fn at(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
         let (granted, goes_on) = self.entry(0, hash, request, admit);
@@ -716,5 +717,44 @@ impl<'de> Deserialize<'de> for PermissionSet {
         let grants = Vec::<CompactGrant>::deserialize(deserializer)?;
         let list = grants.into_iter().map(CompactGrant::read).collect::<Result<_, _>>();
         list.map(Self::canonical).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_keyed_by_the_fewest_fields_that_tell_all_grants_apart() {
+        let org = |n: u64| OrgId::try_from(n).unwrap();
+        let id = |n: u64| ResourceId::try_from(n).unwrap();
+        let kind = |n: usize| ResourceType::INFLUXDB[n];
+        let whole = |organizations: u64, kinds: usize| {
+            let each = (1..=organizations).flat_map(move |o| (0..kinds).map(move |k| (org(o), kind(k))));
+            each.map(|(org, kind)| Pattern::from(Resource::within(org, kind).unwrap())).collect::<Vec<_>>()
+        };
+        let single = |organizations, kinds, ids: u64| {
+            let each = whole(organizations, kinds).into_iter();
+            each.flat_map(|pattern| (1..=ids).map(move |n| Pattern { id: Some(id(n)), ..pattern })).collect::<Vec<_>>()
+        };
+        let more = |one: Vec<Pattern>, other: Vec<Pattern>| [one, other].concat();
+        let [kinds, organizations, ids] = [Shape::KIND, Shape::ORGANIZATION, Shape::ID];
+        for (patterns, keyed, probes) in [
+            (single(1, 1, 9), ids, 1),
+            (more(single(1, 1, 9), whole(1, 2)[1..].to_vec()), ids, 2),
+            (whole(1, 9), kinds, 1),
+            (whole(9, 1), organizations, 1),
+            (single(1, 2, 2), kinds | ids, 1),
+            (more(single(1, 2, 4)[..4].to_vec(), whole(1, 4)[1..].to_vec()), kinds | ids, 2),
+            (whole(2, 2), kinds | organizations, 1),
+            (single(2, 1, 2), organizations | ids, 1),
+            (single(2, 2, 2), kinds | organizations | ids, 1),
+        ] {
+            let set = PermissionSet::canonical(patterns.iter().map(|pattern| (*pattern, Action::READ)).collect());
+            assert_eq!((set.keyed.0, set.probes.iter().count()), (keyed, probes), "{set}");
+            assert!(patterns.iter().all(|pattern| set.granted(pattern) == Action::READ));
+            let other = |pattern: &Pattern| Pattern { kind: Some(ResourceType::INSTANCE), ..*pattern };
+            assert!(patterns.iter().all(|pattern| set.granted(&other(pattern)).is_empty()), "{set}");
+        }
     }
 }
