@@ -309,6 +309,19 @@ fn rule_17_a_token_revoked_during_a_request_is_not_accepted_any_more() {
 }
 
 #[test]
+fn what_is_refused_in_one_call_is_answered_as_what_is_refused_in_two() {
+    let host = Host::new();
+    let ask = || host.authority.authorize(host.token.secret.expose(), Read, Resource::bucket(org(1), bucket(1)));
+    let denial = Refusal::from(ask().unwrap_err());
+    assert!(matches!(denial, Refusal::Denied(_)), "{denial:?}");
+    assert_eq!(denial.status(), StatusCode::FORBIDDEN);
+    ok(host.authority.revoke(crate::fixture::host(), host.token.token.id()));
+    let revoked = ask().unwrap_err();
+    assert!(!revoked.is_temporary());
+    assert_eq!(Refusal::from(revoked), Refusal::NotAccepted(Reason::Revoked));
+}
+
+#[test]
 fn refusals_have_exact_texts() {
     assert_eq!(Refusal::Anonymous.to_string(), "the request has no `authorization` header");
     assert_eq!(Refusal::NoLayer.to_string(), "no authentication layer is around this handler");

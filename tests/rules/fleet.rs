@@ -32,6 +32,8 @@ fn denied(authority: &Authority, principal: &Principal<'_>, secret: &str) {
     assert_eq!(principal.check(), Err(Reason::Stale));
     assert_eq!(principal.authorize(Read, Resource::buckets(org(1))).unwrap_err().reason(), Reason::Stale);
     assert_eq!(authority.authenticate(secret).unwrap_err().reason(), Reason::Stale);
+    let in_one_call = authority.authorize(secret, Read, Resource::buckets(org(1))).unwrap_err();
+    assert!(in_one_call.reason() == Reason::Stale && in_one_call.is_temporary());
     let error = authority.get(host(), TokenId::generate().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "the authority could not read its store for too long");
     assert!(error.is_temporary() && !error.is_refusal());
