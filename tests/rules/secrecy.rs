@@ -445,3 +445,13 @@ fn rule_20_a_store_holds_no_secret() {
 fn an_actor_prints_who_it_is() {
     assert_eq!(format!("{:?}", portcullis::Actor::host("recovery")), "Actor::host(\"recovery\")");
 }
+
+#[test]
+fn an_authority_prints_where_it_is_and_a_builder_what_was_chosen() {
+    let world = World::new();
+    drop(world.issue(NewToken::all_access(org(1))));
+    let printed = format!("{:?}", world.authority);
+    assert_eq!(printed, format!("Authority {{ position: {:?}, .. }}", world.authority.position()));
+    let printed = format!("{:?}", Authority::builder().pepper(pepper()).follow(HOUR));
+    assert!(printed.contains("Pepper(") && printed.contains("follow: 3600s"), "{printed}");
+}
