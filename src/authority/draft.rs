@@ -172,7 +172,7 @@ impl<'a> Draft<'a> {
             }
         };
         let bytes = secret.expose().as_bytes();
-        let keys = if chosen.is_some() { keyring.candidates().collect() } else { vec![key] };
+        let keys = if chosen.is_some() { keyring.candidates().into_iter().flatten().collect() } else { vec![key] };
         for digest in keys.into_iter().filter_map(|key| keyring.digest(key, bytes)) {
             if self.digests.contains(digest.bytes()) {
                 return Err(Stop::Wait);

@@ -54,29 +54,20 @@ impl Shared {
 
     #[inline]
     fn find<T>(&self, secret: &[u8], find: impl Fn(&Digest, u8) -> Result<T, Reason>) -> Result<T, Reason> {
-        match self.format.read(secret) {
-            Presented::Ours(key) => self.find_under(key, secret, &find),
-            Presented::Foreign => self.find_chosen(secret, &find),
-            Presented::Malformed => Err(Reason::Malformed),
+        let keys = match self.format.read(secret) {
+            Presented::Ours(key) => [Some(key), None, None],
+            Presented::Foreign => self.keyring.candidates(),
+            Presented::Malformed => return Err(Reason::Malformed),
+        };
+        let mut found = Err(Reason::Unknown);
+        for key in keys.into_iter().flatten() {
+            let Some(digest) = self.keyring.digest(key, secret) else { continue };
+            found = find(&digest, key);
+            if !matches!(found, Err(Reason::Unknown)) {
+                break;
+            }
         }
-    }
-
-    #[inline(never)]
-    fn find_chosen<T>(&self, secret: &[u8], find: &impl Fn(&Digest, u8) -> Result<T, Reason>) -> Result<T, Reason> {
-        let mut found = self.keyring.candidates().map(|key| self.find_under(key, secret, find));
-        found.find(|found| !matches!(found, Err(Reason::Unknown))).unwrap_or(Err(Reason::Unknown))
-    }
-
-    #[allow(clippy::inline_always)] // It is called from two places, which keeps it out of the one that must be short.
-    #[inline(always)]
-    fn find_under<T>(
-        &self,
-        key: u8,
-        secret: &[u8],
-        find: &impl Fn(&Digest, u8) -> Result<T, Reason>,
-    ) -> Result<T, Reason> {
-        let digest = self.keyring.digest(key, secret).ok_or(Reason::Unknown)?;
-        find(&digest, key)
+        found
     }
 }
 

@@ -125,10 +125,10 @@ impl Keyring {
     }
 
     /// The keys that a chosen secret's digest may have been made with, the likeliest first.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = u8> + use<> {
+    pub(crate) fn candidates(&self) -> [Option<u8>; 3] {
         let previous = self.previous.as_ref().map(|pepper| pepper.id);
         let plain = (self.current() != Self::PLAIN).then_some(Self::PLAIN);
-        [Some(self.current()), previous, plain].into_iter().flatten()
+        [Some(self.current()), previous, plain]
     }
 
     /// The digest of a secret under that key; `None` when the key is not configured.
