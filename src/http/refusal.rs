@@ -13,7 +13,7 @@ use crate::model::decision::{Denial, Reason};
 
 /// Why a request goes no further: for the host, whole. What the client is told is a [`Rejection`].
 ///
-/// In an axum handler, a denial becomes one by `?`, and a handler may return one:
+/// In an axum handler, a denial and an [`AuthorizeError`] become one by `?`, and a handler may return one:
 ///
 /// ```
 /// use axum::extract::Path;
