@@ -277,3 +277,40 @@ impl AuthorizeError {
         self.reason().is_temporary()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_who_may_not_from_what_cannot_be_and_what_may_work_later() {
+        let unfinished = |source| Error::Unfinished { changed: 1, source: Box::new(source) };
+        let store = || Arc::new(StoreError::new("full"));
+        let id = TokenId::try_from(1).unwrap();
+        let refusals = [
+            Error::NotAccepted(Reason::Revoked),
+            Error::Foreign,
+            Error::OperatorsOnly("this"),
+            Error::Exceeds(PermissionSet::empty()),
+            Error::Outlives(Timestamp::EPOCH),
+            Error::RotatesItself,
+            unfinished(Error::Foreign),
+        ];
+        let temporary = [
+            Error::Busy(10),
+            Error::Store(store()),
+            Error::InDoubt(store()),
+            Error::Unavailable,
+            Error::StaleView,
+            unfinished(Error::Busy(10)),
+        ];
+        let final_ones = [Error::NotFound(id), Error::Moves, Error::Closed, unfinished(Error::NotFound(id))];
+        for (errors, expected) in
+            [(refusals.as_slice(), (true, false)), (&temporary, (false, true)), (&final_ones, (false, false))]
+        {
+            for error in errors {
+                assert_eq!((error.is_refusal(), error.is_temporary()), expected, "{error}");
+            }
+        }
+    }
+}
