@@ -58,7 +58,7 @@ impl Subjects {
     /// Where whoever has that place stands. Nobody has place 0, which stands for none, and is active.
     #[inline]
     pub(super) fn standing(&self, place: u32) -> Standing {
-        let restricted = self.word(place).is_some_and(|word| word.load(Ordering::Acquire) & bit(place) != 0);
+        let restricted = self.word(place).is_none_or(|word| word.load(Ordering::Acquire) & bit(place) != 0);
         if restricted { self.own_standing(place) } else { Standing::Active }
     }
 
