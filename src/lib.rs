@@ -107,7 +107,7 @@ pub use authority::actor::Actor;
 pub use authority::error::{AuthenticateError, AuthorizeError, Error};
 #[cfg(feature = "tracing")]
 pub use authority::event::TracingObserver;
-pub use authority::event::{ActorName, Event, Observer, What};
+pub use authority::event::{ActorName, Event, EventKind, Observer};
 pub use authority::health::Health;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;

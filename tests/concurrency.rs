@@ -9,9 +9,9 @@ use std::thread;
 
 use portcullis::testing::{Call, Fault};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, MemoryStore, NewToken, Pending,
-    Position, Reason, Receipt, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId, TokenStore,
-    Update, UserId, What, Write,
+    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, Filter, MemoryStore, NewToken,
+    Pending, Position, Reason, Receipt, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId,
+    TokenStore, Update, UserId, Write,
 };
 use world::{NEVER, SOON, World, eventually, following, head, host};
 
@@ -246,16 +246,16 @@ fn random_calls_of_many_threads_are_as_if_one_after_another() {
         assert!(revision >= last, "events come in the order of their commits");
         last = revision;
         let token = expected.entry(id).or_default();
-        match event.what {
-            What::Updated => {
+        match event.kind {
+            EventKind::Updated => {
                 assert!(!token.revoked && !token.deleted);
                 updates += 1;
             }
-            What::Revoked => {
+            EventKind::Revoked => {
                 assert!(!token.revoked && !token.deleted);
                 token.revoked = true;
             }
-            What::Deleted => {
+            EventKind::Deleted => {
                 assert!(!token.deleted);
                 token.deleted = true;
             }
@@ -348,7 +348,12 @@ fn two_authorities_lose_no_update_and_bring_nothing_back() {
                         let update = Update::new().description(description).if_revision(token.revision());
                         match authority.update(host(), id, update).wait() {
                             Ok(_) => *counted.entry(id).or_default() += 1,
-                            Err(Error::Stale { .. } | Error::Busy(_) | Error::NotFound(_) | Error::Revoked(_)) => {}
+                            Err(
+                                Error::RevisionMismatch { .. }
+                                | Error::Busy(_)
+                                | Error::NotFound(_)
+                                | Error::Revoked(_),
+                            ) => {}
                             Err(error) => panic!("{error}"),
                         }
                     }

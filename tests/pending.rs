@@ -117,7 +117,7 @@ fn changes_are_published_and_told_before_they_are_answered() {
     let (told, asked) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
     let (tell, ask) = (Mutex::new(told.0), Mutex::new(asked.1));
     let observer = move |event: &Event| {
-        if event.what == portcullis::What::Revoked {
+        if event.kind == portcullis::EventKind::Revoked {
             tell.lock().unwrap().send(()).unwrap();
             ask.lock().unwrap().recv().unwrap();
         }

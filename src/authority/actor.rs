@@ -29,7 +29,7 @@ impl Actor {
     pub(crate) fn name(&self) -> Option<ActorName> {
         match &self.0 {
             Who::Host(label) => Some(ActorName::Host(Arc::clone(label))),
-            Who::Principal(principal) => principal.id().map(ActorName::Token),
+            Who::Principal(principal) => principal.token_id().map(ActorName::Token),
         }
     }
 }

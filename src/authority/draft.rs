@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::authority::actor::{Actor, Who};
 use crate::authority::error::Error;
-use crate::authority::event::What;
+use crate::authority::event::EventKind;
 use crate::authority::shared::Shared;
 use crate::index::Index;
 use crate::model::action::Action;
@@ -40,7 +40,7 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct Part {
     records: Vec<Record>,
     digests: Vec<Digest>,
-    pub(crate) events: Vec<(Option<TokenId>, What)>,
+    pub(crate) events: Vec<(Option<TokenId>, EventKind)>,
 }
 
 /// Why a call is not part of this draft.
@@ -104,10 +104,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a record, and what is to be told about it.
-    pub(crate) fn put(&mut self, body: Body, event: Option<What>) {
+    pub(crate) fn put(&mut self, body: Body, event: Option<EventKind>) {
         let record = Record(body);
-        if let Some(what) = event {
-            self.own.events.push((record.token(), what));
+        if let Some(kind) = event {
+            self.own.events.push((record.token(), kind));
         }
         self.own.records.push(record);
     }
@@ -197,7 +197,7 @@ impl<'a> Draft<'a> {
         if !Arc::ptr_eq(principal.authority.shared(), self.shared) {
             return Err(Error::Foreign.into());
         }
-        let found = self.index().id_of_handle(principal.handle).map(|id| self.find(id)).transpose()?.flatten();
+        let found = principal.token_id().map(|id| self.find(id)).transpose()?.flatten();
         if let Some((_, record)) = &found {
             self.standings_unchanged(record)?;
         }

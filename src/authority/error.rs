@@ -51,7 +51,7 @@ pub enum Error {
     Revoked(TokenId),
     /// The token changed since the caller read it (design rule 13).
     #[error("token `{token}` is at revision {found}, not {expected}; read it again")]
-    Stale {
+    RevisionMismatch {
         /// The token.
         token: TokenId,
         /// The revision that the caller read.
@@ -120,7 +120,7 @@ pub enum Error {
     Unavailable,
     /// The store could not be read for too long ([`Builder::stale_after`](crate::Builder::stale_after)).
     #[error("the authority could not read its store for too long")]
-    StaleView,
+    Stale,
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -169,12 +169,9 @@ impl Error {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::Busy(_)
-            | Self::Store(_)
-            | Self::InDoubt(_)
-            | Self::Unavailable
-            | Self::StaleView
-            | Self::Random(_) => true,
+            Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Stale | Self::Random(_) => {
+                true
+            }
             Self::Unfinished { source, .. } => source.is_temporary(),
             _ => false,
         }
@@ -183,7 +180,7 @@ impl Error {
     /// Why a principal does not act: it is not accepted, or nobody is for now.
     pub(crate) const fn not_accepted(reason: Reason) -> Self {
         match reason {
-            Reason::Stale => Self::StaleView,
+            Reason::Stale => Self::Stale,
             Reason::Unavailable => Self::Unavailable,
             reason => Self::NotAccepted(reason),
         }
@@ -301,7 +298,7 @@ mod tests {
             Error::Store(store()),
             Error::InDoubt(store()),
             Error::Unavailable,
-            Error::StaleView,
+            Error::Stale,
             unfinished(Error::Busy(10)),
         ];
         let final_ones = [Error::NotFound(id), Error::Moves, Error::Closed, unfinished(Error::NotFound(id))];

@@ -22,8 +22,8 @@ pub struct Event {
     pub at: Timestamp,
     /// Who; `None` when nobody was authenticated.
     pub actor: Option<ActorName>,
-    /// What.
-    pub what: What,
+    /// What happened.
+    pub kind: EventKind,
     /// Which token it was about, if one.
     pub token: Option<TokenId>,
     /// The revision at which it took effect, or which is served again; `None` when nothing changed.
@@ -53,7 +53,7 @@ impl fmt::Display for ActorName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// A token was created.
     Created,
     /// A token's description, status, expiry or kind was changed.
@@ -96,27 +96,54 @@ pub enum What {
     MoreNotAuthenticated(u64),
 }
 
+impl EventKind {
+    /// A stable name for logs, metrics and alerts, the same as in JSON: `created`, `notAuthenticated`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Rotated => "rotated",
+            Self::Revoked => "revoked",
+            Self::Deleted => "deleted",
+            Self::Owner(..) => "owner",
+            Self::Organization(..) => "organization",
+            Self::Forgotten(_) => "forgotten",
+            Self::Refused { .. } => "refused",
+            Self::Denying { .. } => "denying",
+            Self::Serving => "serving",
+            Self::Diverged(_) => "diverged",
+            Self::NotAuthenticated(_) => "notAuthenticated",
+            Self::MoreNotAuthenticated(_) => "moreNotAuthenticated",
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(actor) = &self.actor {
             write!(f, "{actor}: ")?;
         }
-        match &self.what {
-            What::Created => f.write_str("created")?,
-            What::Updated => f.write_str("updated")?,
-            What::Rotated => f.write_str("rotated")?,
-            What::Revoked => f.write_str("revoked")?,
-            What::Deleted => f.write_str("deleted")?,
-            What::Owner(owner, standing) => write!(f, "owner {owner} is now {standing}")?,
-            What::Organization(organization, standing) => write!(f, "organization {organization} is now {standing}")?,
-            What::Forgotten(count) => write!(f, "forgot {count} deleted tokens")?,
-            What::Refused { call, error } => write!(f, "{call} refused: {error}")?,
-            What::Denying { reason, error: None } => write!(f, "denying everything: {reason}")?,
-            What::Denying { reason, error: Some(error) } => write!(f, "denying everything: {reason}: {error}")?,
-            What::Serving => f.write_str("serving again")?,
-            What::Diverged(position) => write!(f, "the store has another history than the one followed to {position}")?,
-            What::NotAuthenticated(reason) => write!(f, "not authenticated: {reason}")?,
-            What::MoreNotAuthenticated(count) => write!(f, "{count} more not authenticated")?,
+        match &self.kind {
+            EventKind::Created => f.write_str("created")?,
+            EventKind::Updated => f.write_str("updated")?,
+            EventKind::Rotated => f.write_str("rotated")?,
+            EventKind::Revoked => f.write_str("revoked")?,
+            EventKind::Deleted => f.write_str("deleted")?,
+            EventKind::Owner(owner, standing) => write!(f, "owner {owner} is now {standing}")?,
+            EventKind::Organization(organization, standing) => {
+                write!(f, "organization {organization} is now {standing}")?;
+            }
+            EventKind::Forgotten(count) => write!(f, "forgot {count} deleted tokens")?,
+            EventKind::Refused { call, error } => write!(f, "{call} refused: {error}")?,
+            EventKind::Denying { reason, error: None } => write!(f, "denying everything: {reason}")?,
+            EventKind::Denying { reason, error: Some(error) } => write!(f, "denying everything: {reason}: {error}")?,
+            EventKind::Serving => f.write_str("serving again")?,
+            EventKind::Diverged(position) => {
+                write!(f, "the store has another history than the one followed to {position}")?;
+            }
+            EventKind::NotAuthenticated(reason) => write!(f, "not authenticated: {reason}")?,
+            EventKind::MoreNotAuthenticated(count) => write!(f, "{count} more not authenticated")?,
         }
         if let Some(token) = &self.token {
             write!(f, " (token {token})")?;
@@ -147,6 +174,7 @@ impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
 }
 
 /// Sends every event to [`tracing`], under the target `portcullis`: changes as `INFO`, refusals and losing the store as `WARN`.
+/// Its fields are `kind` ([`EventKind::as_str`]), `at`, `actor`, `token` and `revision`; its message is the event's text.
 #[cfg(feature = "tracing")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingObserver;
@@ -157,15 +185,49 @@ impl Observer for TracingObserver {
         let Event { at, actor, token, revision, .. } = event;
         let actor = actor.as_ref().map(tracing::field::display);
         let token = token.as_ref().map(tracing::field::display);
-        match &event.what {
-            What::Refused { .. }
-            | What::Denying { .. }
-            | What::Diverged(_)
-            | What::NotAuthenticated(_)
-            | What::MoreNotAuthenticated(_) => {
-                tracing::warn!(target: "portcullis", %at, actor, token, revision, "{event}");
+        let kind = event.kind.as_str();
+        match &event.kind {
+            EventKind::Refused { .. }
+            | EventKind::Denying { .. }
+            | EventKind::Diverged(_)
+            | EventKind::NotAuthenticated(_)
+            | EventKind::MoreNotAuthenticated(_) => {
+                tracing::warn!(target: "portcullis", kind, %at, actor, token, revision, "{event}");
             }
-            _ => tracing::info!(target: "portcullis", %at, actor, token, revision, "{event}"),
+            _ => tracing::info!(target: "portcullis", kind, %at, actor, token, revision, "{event}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::CommitId;
+
+    #[test]
+    fn kinds_have_the_names_that_json_gives_them() {
+        let (owner, organization) = (UserId::try_from(1).unwrap(), OrgId::try_from(2).unwrap());
+        let reason = Reason::Unavailable;
+        let kinds = [
+            EventKind::Created,
+            EventKind::Updated,
+            EventKind::Rotated,
+            EventKind::Revoked,
+            EventKind::Deleted,
+            EventKind::Owner(owner, Standing::Active),
+            EventKind::Organization(organization, Standing::Active),
+            EventKind::Forgotten(1),
+            EventKind::Refused { call: "create", error: String::new() },
+            EventKind::Denying { reason, error: None },
+            EventKind::Serving,
+            EventKind::Diverged(Position { revision: 1, commit: CommitId::from_bytes([1; 16]) }),
+            EventKind::NotAuthenticated(reason),
+            EventKind::MoreNotAuthenticated(1),
+        ];
+        for kind in kinds {
+            let json = serde_json::to_value(&kind).unwrap();
+            let name = json.as_object().and_then(|fields| fields.keys().next().cloned());
+            assert_eq!(name.as_deref().or(json.as_str()), Some(kind.as_str()));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::authority::call::Call;
 use crate::authority::draft::{Draft, Part, Stop};
 use crate::authority::error::Error;
-use crate::authority::event::{ActorName, Event, Observer, What};
+use crate::authority::event::{ActorName, Event, EventKind, Observer};
 use crate::authority::pending::Answer;
 use crate::authority::request::Receipt;
 use crate::authority::shared::Shared;
@@ -356,8 +356,8 @@ impl Manager {
 
     /// Refuses a call, and tells so.
     fn fail(&self, call: Box<dyn Call>, error: Error) {
-        let what = What::Refused { call: call.name(), error: error.to_string() };
-        self.tell(&Event { at: self.shared.clock.now(), actor: call.actor(), what, token: None, revision: None });
+        let kind = EventKind::Refused { call: call.name(), error: error.to_string() };
+        self.tell(&Event { at: self.shared.clock.now(), actor: call.actor(), kind, token: None, revision: None });
         call.finish(&self.shared.index, Err(error));
     }
 
@@ -514,23 +514,23 @@ impl Manager {
             return;
         }
         self.denying = denying;
-        let (what, revision) = match denying {
-            Some(reason) => (What::Denying { reason, error: error.map(cause) }, None),
-            None => (What::Serving, Some(shared.index.position().revision)),
+        let (kind, revision) = match denying {
+            Some(reason) => (EventKind::Denying { reason, error: error.map(cause) }, None),
+            None => (EventKind::Serving, Some(shared.index.position().revision)),
         };
-        self.tell(&Event { at: shared.clock.now(), actor: None, what, token: None, revision });
+        self.tell(&Event { at: shared.clock.now(), actor: None, kind, token: None, revision });
     }
 
     fn tell_diverged(&self, followed: Position) {
-        let what = What::Diverged(followed);
-        self.tell(&Event { at: self.shared.clock.now(), actor: None, what, token: None, revision: None });
+        let kind = EventKind::Diverged(followed);
+        self.tell(&Event { at: self.shared.clock.now(), actor: None, kind, token: None, revision: None });
     }
 
     fn tell_failures(&self) {
         let (first, more) = self.shared.failures.take();
-        let more = (more > 0).then_some(What::MoreNotAuthenticated(more));
-        for what in first.into_iter().map(What::NotAuthenticated).chain(more) {
-            self.tell(&Event { at: self.shared.clock.now(), actor: None, what, token: None, revision: None });
+        let more = (more > 0).then_some(EventKind::MoreNotAuthenticated(more));
+        for kind in first.into_iter().map(EventKind::NotAuthenticated).chain(more) {
+            self.tell(&Event { at: self.shared.clock.now(), actor: None, kind, token: None, revision: None });
         }
     }
 
@@ -568,7 +568,7 @@ fn events(planned: &[Planned], at: Timestamp) -> Vec<Event> {
     let of_call = |(call, part): &Planned| {
         let actor: Option<ActorName> = call.actor();
         let told = part.iter().flat_map(|part| part.events.iter().cloned());
-        told.map(move |(token, what)| Event { at, actor: actor.clone(), what, token, revision: None })
+        told.map(move |(token, kind)| Event { at, actor: actor.clone(), kind, token, revision: None })
             .collect::<Vec<_>>()
     };
     planned.iter().flat_map(of_call).collect()

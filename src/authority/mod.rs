@@ -275,8 +275,10 @@ impl Authority {
         actions: Action,
         resource: &Resource,
     ) -> Result<Result<(), Denial>, Error> {
+        let revision = Some(self.position().revision);
         let token = self.get(actor, id)?;
-        Ok(decide(&token.kind, &token.liveness, actions, resource, self.now()))
+        let decision = decide(&token.kind, &token.liveness, actions, resource, self.now());
+        Ok(decision.map_err(|denial| Denial { revision, ..denial }))
     }
 
     /// The time, by the authority's clock.
@@ -368,15 +370,14 @@ impl Authority {
         pending
     }
 
-    /// Waits for the calls under way, writes the last-used times, and closes the store. Dropping does the same, but
-    /// blocks.
+    /// Waits for the calls under way, writes the last-used times, and closes the store. From then on every decision is a
+    /// no and every call fails with [`Error::Closed`]. Dropping does the same, but blocks.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the management thread is gone already.
-    pub fn close(mut self) -> Pending<()> {
+    /// [`Error::Closed`] when it is closed already.
+    pub fn close(&self) -> Pending<()> {
         let (answer, closed) = pending();
         self.send(Message::Close(answer));
-        self.queue = None;
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         closed
     }

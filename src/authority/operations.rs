@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::authority::actor::Actor;
 use crate::authority::draft::{Acting, Draft, Stop};
 use crate::authority::error::Error;
-use crate::authority::event::What;
+use crate::authority::event::EventKind;
 use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::index::Index;
 use crate::model::id::{OrgId, TokenId, UserId};
@@ -113,7 +113,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
         overlap: None,
         former: Vec::new(),
     };
-    draft.put(Body::Token(Box::new(record)), Some(What::Created));
+    draft.put(Body::Token(Box::new(record)), Some(EventKind::Created));
     Ok(issued(id, secret))
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
 pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: &Update) -> Plan<Updated> {
     let (acting, revision, before) = target(draft, actor, id)?;
     if let Some(expected) = update.revision.filter(|expected| *expected != revision) {
-        return Err(Error::Stale { token: id, expected, found: revision }.into());
+        return Err(Error::RevisionMismatch { token: id, expected, found: revision }.into());
     }
     acting.writes(&before.kind, Some(id))?;
     acting.covers(&before.kind)?;
@@ -165,7 +165,7 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
         draft.put(Body::Mark(Mark::SetUp(draft.now)), None);
     }
     after.updated_at = draft.now;
-    draft.put(Body::Token(Box::new(after)), Some(What::Updated));
+    draft.put(Body::Token(Box::new(after)), Some(EventKind::Updated));
     Ok(done(1, move |index, receipt| Ok(Updated { token: read_back(index, id)?, receipt })))
 }
 
@@ -194,7 +194,7 @@ pub(crate) fn rotate(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, rotation
     let forgotten = token.former.len().saturating_sub(REMEMBERED);
     token.former.drain(..forgotten);
     token.updated_at = draft.now;
-    draft.put(Body::Token(Box::new(token)), Some(What::Rotated));
+    draft.put(Body::Token(Box::new(token)), Some(EventKind::Rotated));
     Ok(issued(id, secret))
 }
 
@@ -252,7 +252,7 @@ fn put_revoked(draft: &mut Draft<'_>, mut token: TokenRecord) -> bool {
     }
     token.status = Status::Revoked;
     token.updated_at = draft.now;
-    draft.put(Body::Token(Box::new(token)), Some(What::Revoked));
+    draft.put(Body::Token(Box::new(token)), Some(EventKind::Revoked));
     true
 }
 
@@ -268,7 +268,7 @@ fn put_deleted(draft: &mut Draft<'_>, token: TokenRecord) {
     let TokenRecord { id, credential, overlap, mut former, .. } = token;
     former.extend(overlap.map(|(credential, _)| credential.digest));
     former.push(credential.digest);
-    draft.put(Body::Tombstone(Tombstone { id, deleted_at: draft.now, digests: former }), Some(What::Deleted));
+    draft.put(Body::Tombstone(Tombstone { id, deleted_at: draft.now, digests: former }), Some(EventKind::Deleted));
 }
 
 /// Where an owner stands (design rule 16).
@@ -284,7 +284,7 @@ pub(crate) fn set_owner(draft: &mut Draft<'_>, actor: &Actor, owner: UserId, sta
         return Err(Error::OwnerDeleted(owner).into());
     }
     let stand = Stand { standing, since: draft.now };
-    draft.put(Body::Owner(owner, stand), Some(What::Owner(owner, standing)));
+    draft.put(Body::Owner(owner, stand), Some(EventKind::Owner(owner, standing)));
     Ok(receipt(1))
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn set_organization(
         return Err(Error::OrganizationDeleted(organization).into());
     }
     let stand = Stand { standing, since: draft.now };
-    draft.put(Body::Organization(organization, stand), Some(What::Organization(organization, standing)));
+    draft.put(Body::Organization(organization, stand), Some(EventKind::Organization(organization, standing)));
     Ok(receipt(1))
 }
 
@@ -324,7 +324,7 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
         // Only now: what this call itself deletes is remembered, however many commits it takes.
         let (horizon, count) = index.forgettable(by);
         if count > 0 {
-            draft.put(Body::Mark(Mark::Horizon(horizon)), Some(What::Forgotten(count)));
+            draft.put(Body::Mark(Mark::Horizon(horizon)), Some(EventKind::Forgotten(count)));
             changed += count;
         }
     }

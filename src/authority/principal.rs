@@ -94,11 +94,18 @@ impl Principal<'_> {
     /// # Errors
     /// The token is not accepted, and why.
     pub fn token(&self) -> Result<Token, Reason> {
-        let index = &self.authority.shared().index;
-        let token = index.id_of_handle(self.handle).map(|id| index.token(id));
+        let token = self.token_id().map(|id| self.authority.shared().index.token(id));
         // After it was read: what was read then was this token's.
         self.check()?;
         token.transpose().map_err(|Incomplete| Reason::Unavailable)?.flatten().ok_or(Reason::Unknown)
+    }
+
+    /// The id of the token that the secret was for, accepted or not: who did something, for the host's own log. `None` once
+    /// the secret is no token's any more: it was replaced, or its token was deleted.
+    #[must_use]
+    pub fn token_id(&self) -> Option<TokenId> {
+        let shared = self.authority.shared();
+        shared.index.id_of_handle(self.handle, &*shared.clock)
     }
 
     /// The same principal, free of the borrow. It counts a reference to the authority's memory; it does not keep the
@@ -107,18 +114,12 @@ impl Principal<'_> {
     pub fn into_owned(self) -> Principal<'static> {
         Principal { authority: Link::Owned(Arc::clone(self.authority.shared())), handle: self.handle }
     }
-
-    /// The token's id, if it still is this secret's.
-    pub(crate) fn id(&self) -> Option<TokenId> {
-        let id = self.authority.shared().index.id_of_handle(self.handle);
-        id.filter(|_| self.check() != Err(Reason::Unknown))
-    }
 }
 
 /// The token's id, and nothing else.
 impl fmt::Debug for Principal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id() {
+        match self.token_id() {
             Some(id) => write!(f, "Principal({id})"),
             None => f.write_str("Principal(unknown)"),
         }

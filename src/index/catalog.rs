@@ -11,7 +11,7 @@ use crate::model::action::Action;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission_set::PermissionSet;
-use crate::model::time::Timestamp;
+use crate::model::time::{Clock, Timestamp};
 use crate::model::token::{Creator, Standing, Status, Token};
 use crate::secret::{Credential, Digest, Keyring};
 use crate::store::Position;
@@ -183,8 +183,11 @@ impl Index {
     }
 
     /// The token of a handle, whether or not it is accepted.
-    pub(crate) fn id_of_handle(&self, handle: super::Handle) -> Option<TokenId> {
-        TokenId::from_u128(self.id_of(handle.slot()))
+    pub(crate) fn id_of_handle(&self, handle: super::Handle, clock: &dyn Clock) -> Option<TokenId> {
+        let id = TokenId::from_u128(self.id_of(handle.slot()));
+        let slot = self.slots.get(handle.slot())?;
+        // After it was read: what was read then was this token's.
+        slot.facts(|facts| self.check_secret(handle, facts, clock)).ok().and(id)
     }
 
     /// The token as people see it.

@@ -262,15 +262,19 @@ impl Index {
         self.check_current(clock)?;
         let slot = self.slots.get(handle.slot()).ok_or(Reason::Unknown)?;
         slot.facts(|facts| {
-            if !facts.state.contains(State::TOKEN) {
-                return Err(Reason::Unknown);
-            }
-            if facts.serial != handle.serial() {
-                self.check_overlap(handle, facts, clock)?;
-            }
+            self.check_secret(handle, facts, clock)?;
             self.check_live(facts, clock)?;
             Ok(read(facts))
         })
+    }
+
+    /// Whether the secret that the handle came with is still one of the token's.
+    #[inline]
+    fn check_secret(&self, handle: Handle, facts: &Facts, clock: &dyn Clock) -> Found<()> {
+        if !facts.state.contains(State::TOKEN) {
+            return Err(Reason::Unknown);
+        }
+        if facts.serial == handle.serial() { Ok(()) } else { self.check_overlap(handle, facts, clock) }
     }
 
     /// Whether a token is accepted now.

@@ -308,25 +308,54 @@ mod tests {
     use crate::secret::{Credential, Keyring};
     use crate::store::record::Stand;
 
-    #[test]
-    fn nothing_is_allowed_on_the_way_that_is_allowed_neither_before_nor_after() {
-        let (owner, organization) = (UserId::generate().unwrap(), OrgId::generate().unwrap());
-        let digest = Digest::from_bytes([7; 32]);
-        let at = Timestamp::EPOCH;
-        let mut token = TokenRecord {
+    const AT: Timestamp = Timestamp::EPOCH;
+
+    fn token(digest: Digest, owner: UserId, organization: OrgId) -> TokenRecord {
+        TokenRecord {
             id: TokenId::generate().unwrap(),
             kind: TokenKind::all_access(organization),
             owner,
             description: Arc::default(),
             status: Status::Active,
             creator: Creator::Host("test".into()),
-            created_at: at,
-            updated_at: at,
+            created_at: AT,
+            updated_at: AT,
             expires_at: None,
             credential: Credential { key: Keyring::PLAIN, digest },
             overlap: None,
             former: Vec::new(),
+        }
+    }
+
+    /// While everything is read anew, another token takes the slot.
+    #[test]
+    fn a_principal_never_has_the_id_of_the_token_that_took_its_slot() {
+        let (owner, organization) = (UserId::generate().unwrap(), OrgId::generate().unwrap());
+        let digests = [7, 8].map(|byte| Digest::from_bytes([byte; 32]));
+        let [own, other] = digests.map(|digest| token(digest, owner, organization));
+        let apply = |index: &Index, token: &TokenRecord| {
+            index.apply(Position::ORIGIN, [(1, &Record(Body::Token(Box::new(token.clone()))))].into_iter());
         };
+        let index = Index::new();
+        index.open(None);
+        apply(&index, &own);
+        let handle = index.authenticate(&digests[0], Keyring::PLAIN, &SystemClock).unwrap();
+        let id = || index.id_of_handle(handle, &SystemClock);
+        assert_eq!(id(), Some(own.id));
+        index.close();
+        assert_eq!(id(), Some(own.id));
+        index.clear();
+        assert_eq!(id(), None);
+        apply(&index, &other);
+        assert_eq!(index.id_of(handle.slot()), other.id.to_u128());
+        assert_eq!(id(), None);
+    }
+
+    #[test]
+    fn nothing_is_allowed_on_the_way_that_is_allowed_neither_before_nor_after() {
+        let (owner, organization) = (UserId::generate().unwrap(), OrgId::generate().unwrap());
+        let digest = Digest::from_bytes([7; 32]);
+        let mut token = token(digest, owner, organization);
         let index = Index::new();
         index.open(None);
         let apply = |page: [Body; 2]| {
@@ -339,7 +368,7 @@ mod tests {
             index.apply(Position::ORIGIN, records);
             assert!(index.authenticate(&digest, Keyring::PLAIN, &SystemClock).is_err());
         };
-        let standing = |standing| Stand { standing, since: at };
+        let standing = |standing| Stand { standing, since: AT };
         let tokens = |token: &TokenRecord| Body::Token(Box::new(token.clone()));
         apply([tokens(&token), Body::Owner(owner, standing(Standing::Suspended))]);
         token.status = Status::Revoked;

@@ -100,6 +100,8 @@ impl fmt::Display for Reason {
     }
 }
 
+impl std::error::Error for Reason {}
+
 /// A request was denied, and why (design rule 8).
 ///
 /// Its text is for the host's own log and for the token's holder, where the host chooses to tell them.
@@ -126,7 +128,7 @@ impl Denial {
     }
 
     /// The store's revision that the decision was made at: it took into account at least what was in the store then. `None`
-    /// from the pure [`decide`].
+    /// from the pure [`decide`], and where a management call was refused.
     #[must_use]
     pub const fn revision(&self) -> Option<u64> {
         self.revision

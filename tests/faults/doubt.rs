@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, MemoryStore, NewToken, Position, Reason,
-    Record, Standing, Status, StoreError, Timestamp, TokenId, TokenStore, Update, UserId, What,
+    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, MemoryStore, NewToken, Position,
+    Reason, Record, Standing, Status, StoreError, Timestamp, TokenId, TokenStore, Update, UserId,
 };
 
 use crate::world::{NEVER, World, eventually, following, host, now};
@@ -88,7 +88,7 @@ fn a_commit_in_doubt_is_told_once_when_it_is_settled() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let observed = Arc::clone(&told);
     let (store, faults) = FaultyStore::new(MemoryStore::new());
-    let observer = move |event: &Event| observed.lock().unwrap().push((event.what.clone(), event.revision));
+    let observer = move |event: &Event| observed.lock().unwrap().push((event.kind.clone(), event.revision));
     let authority = following(NEVER).observer(observer).open(store).wait().unwrap();
     let owner = UserId::generate().unwrap();
     // The first attempt to settle it fails, too.
@@ -102,7 +102,7 @@ fn a_commit_in_doubt_is_told_once_when_it_is_settled() {
     told.retain(|(_, revision)| revision.is_some());
     assert_eq!(
         *told,
-        [(What::Owner(owner, Standing::Suspended), Some(1)), (What::Owner(owner, Standing::Active), Some(2))]
+        [(EventKind::Owner(owner, Standing::Suspended), Some(1)), (EventKind::Owner(owner, Standing::Active), Some(2))]
     );
 }
 

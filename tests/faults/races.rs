@@ -119,7 +119,7 @@ fn a_condition_that_others_break_meanwhile_fails() {
     others.once(move || _ = other.update(host(), id, Update::new().deactivate()).wait().unwrap());
     let update = Update::new().description("lost").if_revision(read);
     let answer = world.authority.update(host(), id, update).wait();
-    assert!(matches!(answer, Err(Error::Stale { expected, .. }) if expected == read), "{answer:?}");
+    assert!(matches!(answer, Err(Error::RevisionMismatch { expected, .. }) if expected == read), "{answer:?}");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use portcullis::{
-    Actor, Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, Filter, NewToken, OrgId, Pending,
-    Position, PostgresStore, Read, Receipt, Record, Resource, Secret, Standing, Status, StoreError, Timestamp, TokenId,
-    TokenStore, Update, UserId, What,
+    Actor, Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, Filter, NewToken, OrgId,
+    Pending, Position, PostgresStore, Read, Receipt, Record, Resource, Secret, Standing, Status, StoreError, Timestamp,
+    TokenId, TokenStore, Update, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,10 +73,10 @@ pub fn open(socket: &std::path::Path, broken: Option<&str>, log: Option<Arc<Log>
         if let Some(log) = log.clone() {
             settings = settings.observer(move |event: &Event| {
                 let at = event.at.as_micros();
-                match event.what {
-                    What::Diverged(_) => log.write(&Line::Diverged { at }),
-                    What::Denying { .. } => log.write(&Line::Denying { at, denying: true }),
-                    What::Serving => log.write(&Line::Denying { at, denying: false }),
+                match event.kind {
+                    EventKind::Diverged(_) => log.write(&Line::Diverged { at }),
+                    EventKind::Denying { .. } => log.write(&Line::Denying { at, denying: true }),
+                    EventKind::Serving => log.write(&Line::Denying { at, denying: false }),
                     _ => {}
                 }
             });

@@ -127,7 +127,7 @@ fn rule_18_of_updates_on_one_revision_exactly_one_wins() {
                 let pending = [update("one"), update("other")];
                 pending.map(|pending| match pending.wait() {
                     Ok(_) => 1,
-                    Err(Error::Stale { .. }) => 0,
+                    Err(Error::RevisionMismatch { .. }) => 0,
                     Err(error) => panic!("{error}"),
                 })
             })

@@ -70,7 +70,7 @@ impl Seen {
 /// What a call says while everything is denied for that reason.
 pub fn denying(reason: Reason) -> Objection {
     Objection::of(&match reason {
-        Reason::Stale => Error::StaleView,
+        Reason::Stale => Error::Stale,
         _ => Error::Unavailable,
     })
 }

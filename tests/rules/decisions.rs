@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Issued, KindError,
+    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Error, Issued, KindError,
     Liveness, MemoryStore, NewToken, Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason,
     Record, Resource, ResourceType, Rotation, Secret, Standing, Status, StoreError, Timestamp, TokenId, TokenKind,
     TokenStore, Update, Write, decide, resource_type,
@@ -83,7 +83,11 @@ fn rule_01_a_token_or_an_authority_that_is_gone_is_denied() {
     let operator = world.principal(NewToken::operator()).into_owned();
     _ = operator.authorize(Read, Resource::INSTANCE).unwrap();
     let World { authority, .. } = world;
+    // Whoever holds it may close it; it stays closed.
+    let authority = Arc::new(authority);
     authority.close().wait().unwrap();
+    assert!(matches!(authority.close().wait(), Err(Error::Closed)));
+    assert!(matches!(authority.setup(user(1)).wait(), Err(Error::Closed)));
     assert_eq!(operator.authorize(Read, Resource::INSTANCE).unwrap_err().reason(), Reason::Unavailable);
     assert_eq!(operator.check(), Err(Reason::Unavailable));
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 
 use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{
-    ActorName, Authority, Error, Event, MemoryStore, NewToken, RedbStore, Rotation, Standing, Update, What,
+    ActorName, Authority, Error, Event, EventKind, MemoryStore, NewToken, RedbStore, Rotation, Standing, Update,
 };
 
 use crate::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
@@ -95,7 +95,7 @@ fn rule_19_a_commit_in_doubt_is_whole_or_absent() {
         ok(authority.create(host(), new()));
         assert_eq!((all(&authority).len(), authority.position().revision), (count + 1, count as u64 + 1));
     }
-    let told: Vec<_> = events.all().into_iter().filter(|event| event.what == What::Created).collect();
+    let told: Vec<_> = events.all().into_iter().filter(|event| event.kind == EventKind::Created).collect();
     let revisions: Vec<_> = told.iter().map(|event| event.revision).collect();
     assert_eq!(revisions, (1..8).map(Some).collect::<Vec<_>>()[..told.len()]);
     assert_eq!(told.len(), all(&authority).len());
@@ -154,12 +154,12 @@ fn events_come_in_the_order_of_commits_and_before_the_answer() {
             scope.spawn(|| {
                 for _ in 0..20 {
                     let id = world.issue(NewToken::all_access(org(1))).token.id();
-                    let told = |what: &What| {
-                        world.events.all().iter().any(|event| event.token == Some(id) && event.what == *what)
+                    let told = |kind: &EventKind| {
+                        world.events.all().iter().any(|event| event.token == Some(id) && event.kind == *kind)
                     };
-                    assert!(told(&What::Created));
+                    assert!(told(&EventKind::Created));
                     ok(world.authority.revoke(host(), id));
-                    assert!(told(&What::Revoked));
+                    assert!(told(&EventKind::Revoked));
                 }
             });
         }

@@ -347,6 +347,27 @@ fn rule_11_what_was_created_under_a_token_is_ended_only_by_who_covers_it() {
 }
 
 #[test]
+fn a_principal_has_its_tokens_id_as_long_as_its_secret_is_the_tokens() {
+    let world = World::new();
+    let authority = &world.authority;
+    let principals = [1, 2, 3].map(|_| world.principal(NewToken::operator()).into_owned());
+    let ids = principals.each_ref().map(|principal| principal.token_id().unwrap());
+    assert_eq!(ids, principals.each_ref().map(|principal| principal.token().unwrap().id()));
+    let [revoked, rotated, deleted] = &principals;
+    // Refused, and the token's all the same.
+    authority.revoke(host(), ids[0]).wait().unwrap();
+    assert_eq!((revoked.token_id(), revoked.token()), (Some(ids[0]), Err(portcullis::Reason::Revoked)));
+    _ = authority.rotate(host(), ids[1], Rotation::new().overlap(HOUR)).wait().unwrap();
+    assert_eq!(rotated.token_id(), Some(ids[1]));
+    world.clock.advance(HOUR);
+    assert_eq!(rotated.token_id(), None);
+    authority.delete(host(), ids[2]).wait().unwrap();
+    assert_eq!(deleted.token_id(), None);
+    authority.close().wait().unwrap();
+    assert_eq!(principals.map(|principal| principal.token_id()), [Some(ids[0]), None, None]);
+}
+
+#[test]
 fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_itself() {
     let world = World::new();
     for new in [NewToken::operator(), NewToken::all_access(org(1)), NewToken::read_write(org(1)).read(bucket(1))] {

@@ -49,7 +49,7 @@ fn rule_20_secrets_and_digests_are_in_nothing_that_is_printed_or_told() {
     stores(&world, &mut walk);
     pure(&mut walk);
     for event in world.events.all() {
-        look!(walk, event, event.what);
+        look!(walk, event, event.kind);
         event.actor.iter().for_each(|actor| look!(walk, *actor));
     }
     assert!(world.events.all().len() > 50 && walk.hidden.len() > 1_000);
@@ -61,7 +61,7 @@ fn rule_20_secrets_and_digests_are_in_nothing_that_is_printed_or_told() {
     missed.retain(|name| !NOT_WALKED.contains(&name.as_str()));
     assert!(missed.is_empty(), "types that are not walked: {missed:?}");
     let errors = walk::variants(include_str!("../../src/authority/error.rs"), "Error");
-    let events = walk::variants(include_str!("../../src/authority/event.rs"), "What");
+    let events = walk::variants(include_str!("../../src/authority/event.rs"), "EventKind");
     assert_eq!(walk.missed(errors.into_iter().chain(events)), ["Error::Random"]);
 }
 

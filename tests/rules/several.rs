@@ -45,7 +45,10 @@ fn rule_18_of_updates_on_one_revision_exactly_one_wins() {
         assert_eq!(won.len(), 1);
         assert_eq!(world.token(token.id()).description(), won[0].token.description());
         assert!(
-            answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| matches!(error, Error::Stale { .. }))
+            answers
+                .iter()
+                .filter_map(|answer| answer.as_ref().err())
+                .all(|error| matches!(error, Error::RevisionMismatch { .. }))
         );
     }
 }
@@ -67,7 +70,7 @@ fn rule_18_conditional_updates_never_lose_one() {
                 let update = Update::new().description(format!("{}{number}", token.description()));
                 match authority.update(host(), id, update.if_revision(token.revision())).wait() {
                     Ok(_) => break,
-                    Err(Error::Stale { .. } | Error::Busy(_)) => {}
+                    Err(Error::RevisionMismatch { .. } | Error::Busy(_)) => {}
                     Err(error) => panic!("{error}"),
                 }
             }

@@ -79,7 +79,7 @@ pub fn base64(bytes: &[u8], last: &str) -> String {
 pub struct Walk {
     pub hidden: Hidden,
     shown: BTreeSet<String>,
-    /// `Token`, and `Error::Stale` for values that print like that.
+    /// `Token`, and `Error::RevisionMismatch` for values that print like that.
     seen: BTreeSet<String>,
 }
 
@@ -165,7 +165,7 @@ pub fn types(source: &str) -> Vec<String> {
     names.filter_map(|name| name.rsplit([':', ' ']).next()).filter(is_type).map(str::to_owned).collect()
 }
 
-/// The variants of an enum in a source, as `Error::Stale`.
+/// The variants of an enum in a source, as `Error::RevisionMismatch`.
 pub fn variants(source: &str, name: &str) -> Vec<String> {
     let (_, body) = source.split_once(&format!("\npub enum {name} {{\n")).unwrap();
     let lines = body.split("\n}").next().unwrap_or(body).lines();

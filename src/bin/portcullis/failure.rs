@@ -71,7 +71,7 @@ impl From<portcullis::Error> for Failure {
         use portcullis::Error as E;
         let exit = match &error {
             E::NotFound(_) => Exit::NotFound,
-            E::Stale { .. } | E::Revoked(_) | E::SecretTaken | E::AlreadySetUp => Exit::Conflict,
+            E::RevisionMismatch { .. } | E::Revoked(_) | E::SecretTaken | E::AlreadySetUp => Exit::Conflict,
             error if error.is_refusal() => Exit::Refused,
             error if error.is_temporary() => Exit::Unavailable,
             E::NewerFormat(_) | E::Thread(_) | E::Closed | E::Unfinished { .. } => Exit::Failed,

@@ -157,7 +157,7 @@ impl From<Error> for ApiError {
             },
             Error::OperatorsOnly(_) | Error::Outlives(_) | Error::RotatesItself => Self::forbidden(message),
             Error::NotFound(_) => Self::not_found("authorization not found"),
-            Error::Stale { .. } => Self::precondition_failed(message),
+            Error::RevisionMismatch { .. } => Self::precondition_failed(message),
             Error::Kind(error) => error.into(),
             Error::Moves
             | Error::NoOwner
