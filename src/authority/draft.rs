@@ -146,12 +146,12 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn owner_standing(&self, owner: UserId) -> Result<Standing, Stop> {
         self.unchanged(RecordKey::owner(owner))?;
-        Ok(self.index().owner_standing(owner))
+        Ok(self.index().owner_standing(owner)?)
     }
 
     pub(crate) fn organization_standing(&self, organization: OrgId) -> Result<Standing, Stop> {
         self.unchanged(RecordKey::organization(organization))?;
-        Ok(self.index().organization_standing(organization))
+        Ok(self.index().organization_standing(organization)?)
     }
 
     /// That no call in this draft changes where the token's owner or organization stands.
@@ -252,6 +252,13 @@ impl Acting {
         ids.sort_unstable();
         ids.dedup();
         Some(ids)
+    }
+
+    /// That it may see every token of the kind's organization.
+    pub(crate) fn reads_all(&self, kind: &TokenKind) -> Result<(), Error> {
+        let Some(organization) = kind.organization() else { return Err(Error::operators_only(kind.name())) };
+        let resource = Resource::authorizations(organization);
+        judge(Action::READ, self.granted(&resource), &resource, None).map_err(Error::Denied)
     }
 
     /// That it has everything that the kind has (design rules 10 and 11).

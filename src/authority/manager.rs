@@ -30,6 +30,8 @@ const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(
 const TICK: Duration = Duration::from_secs(1);
 /// The shortest wait between two readings: without one, the thread would never rest.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest wait between two readings while somebody waits for a revision.
+const AWAITED: Duration = Duration::from_millis(50);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
@@ -190,7 +192,12 @@ impl Manager {
     }
 
     fn next_tick(&self) -> Instant {
-        Instant::now() + self.rhythm.follow.clamp(SHORTEST, TICK)
+        Instant::now() + self.follow().clamp(SHORTEST, TICK)
+    }
+
+    /// How often to read what others changed.
+    fn follow(&self) -> Duration {
+        if self.waiting.is_empty() { self.rhythm.follow } else { self.rhythm.follow.min(AWAITED) }
     }
 
     fn is_idle(&self) -> bool {
@@ -228,7 +235,7 @@ impl Manager {
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
         self.tell_failures();
-        if closing || self.hurry || self.followed.elapsed() >= self.rhythm.follow {
+        if closing || self.hurry || self.followed.elapsed() >= self.follow() {
             self.followed = Instant::now();
             self.hurry = false;
             // A store that fails now is asked again next time.

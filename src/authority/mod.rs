@@ -320,9 +320,8 @@ impl Authority {
     /// # Errors
     /// The store is being read anew.
     pub fn tokens_by_pepper(&self) -> Result<BTreeMap<char, usize>, Error> {
-        let counts = self.shared.index.secrets_by_key(self.shared.clock.now());
-        self.check_open()?;
-        Ok(counts)
+        self.check_current()?;
+        Ok(self.shared.index.secrets_by_key(self.shared.clock.now())?)
     }
 
     /// Where an owner stands.
@@ -330,9 +329,8 @@ impl Authority {
     /// # Errors
     /// The store is being read anew.
     pub fn owner(&self, owner: UserId) -> Result<Standing, Error> {
-        let standing = self.shared.index.owner_standing(owner);
-        self.check_open()?;
-        Ok(standing)
+        self.check_current()?;
+        Ok(self.shared.index.owner_standing(owner)?)
     }
 
     /// Where an organization stands.
@@ -340,9 +338,8 @@ impl Authority {
     /// # Errors
     /// The store is being read anew.
     pub fn organization(&self, organization: OrgId) -> Result<Standing, Error> {
-        let standing = self.shared.index.organization_standing(organization);
-        self.check_open()?;
-        Ok(standing)
+        self.check_current()?;
+        Ok(self.shared.index.organization_standing(organization)?)
     }
 
     /// How far the store was followed.
@@ -360,10 +357,11 @@ impl Authority {
 
     /// Reads what others changed in the store, at once, until it is at that revision or a later one: the one of a
     /// [`Receipt`] from another authority, so that what it is for holds here, too. Wait with a deadline
-    /// ([`Pending::wait_for`]): a revision that the store never reaches is never answered.
+    /// ([`Pending::wait_for`]): a revision that the store never reaches is never answered. Until then, or until the
+    /// [`Pending`] is dropped, the store is read twenty times a second, also while it fails.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the authority is closed meanwhile. While the store fails, it is read again and again.
+    /// [`Error::Closed`] when the authority is closed meanwhile.
     pub fn follow_to(&self, revision: u64) -> Pending<Position> {
         let (answer, pending) = pending();
         self.send(Message::FollowTo(revision, answer));
@@ -384,7 +382,7 @@ impl Authority {
 
     /// Who is asking for a list, or a token.
     fn sight(&self, actor: &Actor) -> Result<draft::Acting, Error> {
-        self.check_open()?;
+        self.check_current()?;
         match Draft::new(&self.shared).acting(actor) {
             Ok(acting) => Ok(acting),
             Err(Stop::Fail(error)) => Err(error),
@@ -392,8 +390,8 @@ impl Authority {
         }
     }
 
-    /// That the index holds everything, and was in step not too long ago. What was read before this has said so was not read from half of it.
-    fn check_open(&self) -> Result<(), Error> {
+    /// That the index was in step with the store not too long ago.
+    fn check_current(&self) -> Result<(), Error> {
         self.shared.index.check_current(&*self.shared.clock).map_err(Error::not_accepted)
     }
 

@@ -222,7 +222,11 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
             if !acting.is_operator() {
                 let index = draft.index();
                 let mut under = index.created_under(id).into_iter().filter_map(|id| index.record(id));
-                under.try_for_each(|(_, token)| dominates(&acting, &token))?;
+                under.try_for_each(|(_, token)| match dominates(&acting, &token) {
+                    // What it lacks would tell of one that it may not see.
+                    Err(_) if !acting.sees(token.id, token.kind.organization()) => acting.reads_all(&token.kind),
+                    answer => answer,
+                })?;
             }
             Some(token)
         }
@@ -348,12 +352,12 @@ pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt
     Ok(receipt(usize::from(raised)))
 }
 
-/// The actor and the token that it asks about, if it may know of it: otherwise there is none.
+/// The actor and the token that it asks about, if it may see it, or else end it (design rules 11 and 12): otherwise there is
+/// none, or why it may not would tell what is there.
 fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64, TokenRecord), Stop> {
     let acting = draft.acting(actor)?;
     let (revision, token) = draft.find(id)?.ok_or(Error::NotFound(id))?;
-    let organization = token.kind.organization();
-    let hidden = !acting.sees(id, organization) && acting.writes(&token.kind, Some(id)).is_err();
+    let hidden = !acting.sees(id, token.kind.organization()) && dominates(&acting, &token).is_err();
     if hidden { Err(Error::NotFound(id).into()) } else { Ok((acting, revision, token)) }
 }
 

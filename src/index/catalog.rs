@@ -167,12 +167,12 @@ impl Index {
         self.read_catalog().marks
     }
 
-    pub(crate) fn owner_standing(&self, owner: UserId) -> Standing {
-        self.read_catalog().stands.owner(owner)
+    pub(crate) fn owner_standing(&self, owner: UserId) -> Result<Standing, Incomplete> {
+        Ok(self.complete_catalog()?.stands.owner(owner))
     }
 
-    pub(crate) fn organization_standing(&self, organization: OrgId) -> Standing {
-        self.read_catalog().stands.organization(organization)
+    pub(crate) fn organization_standing(&self, organization: OrgId) -> Result<Standing, Incomplete> {
+        Ok(self.complete_catalog()?.stands.organization(organization))
     }
 
     /// The token with all that belongs to it, and the revision that wrote it.
@@ -305,8 +305,8 @@ impl Index {
     }
 
     /// How many secrets that may still be accepted have digests under each pepper's id; those without one under `0`.
-    pub(crate) fn secrets_by_key(&self, now: Timestamp) -> BTreeMap<char, usize> {
-        let catalog = self.read_catalog();
+    pub(crate) fn secrets_by_key(&self, now: Timestamp) -> Result<BTreeMap<char, usize>, Incomplete> {
+        let catalog = self.complete_catalog()?;
         let mut counts = BTreeMap::new();
         for place in 0..catalog.places() {
             let Some(facts) = self.slots.get(place).map(|slot| slot.facts(|facts| *facts)) else { continue };
@@ -325,7 +325,7 @@ impl Index {
             }
         }
         counts.entry(char::from(Keyring::PLAIN)).or_insert(0);
-        counts
+        Ok(counts)
     }
 }
 

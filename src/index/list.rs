@@ -47,13 +47,13 @@ pub struct Page {
     pub next: Option<TokenId>,
 }
 
-/// The most tokens that one call looks at, so that a filter that fits few cannot keep the list locked.
+/// The most tokens that one call looks at of those that are shown to it, so that a filter that fits few cannot keep the list locked.
 const EXAMINED: usize = 10_000;
 
 impl Index {
     /// A page of the tokens after that id which fit the filter and which `visible` lets through, by id and
-    /// organization. Where that is known to be a few, in order, only these are looked at: whoever sees few neither
-    /// learns ids of others from where a page ends, nor walks the whole list for each.
+    /// organization. Where that is known to be a few, in order, only these are looked at: whoever sees few does not walk
+    /// the whole list for each.
     pub(crate) fn list(
         &self,
         filter: &Filter,
@@ -73,14 +73,17 @@ impl Index {
         let owner = filter.owner.map(|owner| catalog.owners.find(&owner));
         let fits = |slot: &Slot| {
             let facts = slot.facts(|facts| *facts);
-            let organization = catalog.organizations.value(facts.organization).copied();
             let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(Creator::token);
             filter.kind.is_none_or(|kind| facts.state.kind() == kind)
                 && filter.status.is_none_or(|status| facts.state.status() == status)
                 && owner.is_none_or(|owner| owner == Some(facts.owner))
                 && filter.expires_by.is_none_or(|by| facts.expires_at().is_some_and(|end| end <= by))
                 && filter.creator.is_none_or(|token| creator() == Some(token))
-                && TokenId::from_u128(slot.id()).is_some_and(|id| visible(id, organization))
+        };
+        let shown = |slot: &Slot| {
+            let organization = slot.facts(|facts| facts.organization);
+            let organization = catalog.organizations.value(organization).copied();
+            TokenId::from_u128(slot.id()).filter(|id| visible(*id, organization))
         };
         let slots: Box<dyn Iterator<Item = u32>> = if let Some(ids) = only {
             let rest = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after));
@@ -89,14 +92,16 @@ impl Index {
             let after = after.map(TokenId::to_u128);
             Box::new(order.into_iter().flat_map(move |order| order.after(after, |slot| self.id_of(slot))))
         };
-        let mut last = None;
-        for (examined, place) in slots.enumerate() {
+        let (mut last, mut examined) = (None, 0);
+        for place in slots {
+            let Some(slot) = self.slots.get(place) else { continue };
+            // As if it was not there, however many: a page that ended with it would tell of it.
+            let Some(id) = shown(slot) else { continue };
             if page.tokens.len() >= limit.max(1) || examined >= EXAMINED {
                 page.next = last;
                 break;
             }
-            let Some(slot) = self.slots.get(place) else { continue };
-            last = TokenId::from_u128(slot.id());
+            (last, examined) = (Some(id), examined + 1);
             if fits(slot) {
                 page.tokens.extend(self.token_in(&catalog, place));
             }

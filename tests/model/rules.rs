@@ -289,11 +289,11 @@ impl Plan<'_> {
         Verdict::Done(Box::new(state), true, told)
     }
 
-    /// The token that a call is about. One that the actor may neither see nor write is not there (rules 11 and 12).
+    /// The token that a call is about. One that the actor may neither see nor end is not there (rules 11 and 12).
     fn on(&self, acting: &Acting, id: TokenId, then: impl FnOnce(&Token) -> Verdict) -> Verdict {
         let known = self.state.tokens.get(&id).filter(|token| {
             let mut objections = Vec::new();
-            acting.writes(&token.kind, Some(id), &mut objections);
+            Self::against_ending(acting, token, &mut objections);
             acting.sees(token) || objections.is_empty()
         });
         known.map_or_else(|| Verdict::Refused(vec![not_found(id)]), then)
@@ -513,7 +513,15 @@ impl Plan<'_> {
             let mut objections = Vec::new();
             Self::against_ending(acting, token, &mut objections);
             for token in &under {
-                Self::against_ending(acting, token, &mut objections);
+                let mut theirs = Vec::new();
+                Self::against_ending(acting, token, &mut theirs);
+                if let Some(organization) =
+                    token.kind.organization().filter(|_| !acting.sees(token) && !theirs.is_empty())
+                {
+                    let read = Permission::read(Resource::authorizations(organization));
+                    theirs = vec![text(format!("missing permission `{read}`"))];
+                }
+                objections.extend(theirs);
             }
             if !objections.is_empty() {
                 return Verdict::Refused(objections);

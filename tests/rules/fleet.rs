@@ -230,6 +230,14 @@ fn rule_17_an_authority_can_wait_for_the_revision_of_a_receipt() {
     let after = late.follow_to(receipt.revision);
     assert_eq!(next.wait().unwrap().revision, receipt.revision);
     assert_eq!(after.wait().unwrap().revision, receipt.revision);
+    // Without being asked again, and whatever fails meanwhile.
+    let next = late.follow_to(receipt.revision + 1);
+    let receipt = world.authority.set_owner(host(), user(7), Standing::Active).wait().unwrap();
+    assert_eq!(next.wait().unwrap().revision, receipt.revision);
+    let (failing, faults, _) = node(&world, |builder| builder.follow(HOUR).availability_over_revocation());
+    let receipt = world.authority.set_owner(host(), user(8), Standing::Suspended).wait().unwrap();
+    faults.next(Call::Changes, Fault::Refuse);
+    assert_eq!(failing.follow_to(receipt.revision).wait().unwrap().revision, receipt.revision);
     let never = late.follow_to(u64::MAX);
     drop(late);
     assert!(matches!(never.wait(), Err(Error::Closed)));

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use portcullis::{
-    Creator, Error, MemoryStore, NewToken, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
+    Creator, Error, MemoryStore, NewToken, Principal, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
 };
 
 use crate::fixture::{HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user};
@@ -288,23 +288,29 @@ fn rule_10_a_lineage_has_an_end() {
 fn rule_11_to_end_a_token_the_actor_covers_its_kind_and_has_write() {
     let world = World::new();
     let new = || NewToken::read_write(org(1)).write(bucket(1));
-    let issuer =
-        world.principal(custom(org(1), &["write:orgs/O/authorizations", "write:orgs/O/buckets"]).expires_in(HOUR));
-    let end = |id| {
+    let may = ["write:orgs/O/authorizations", "write:orgs/O/buckets", "read:orgs/O/authorizations"];
+    let issuer = world.principal(custom(org(1), &may).expires_in(HOUR));
+    // Without read on them.
+    let blind = world.principal(custom(org(1), &may[..2]).expires_in(HOUR));
+    let end = |actor: &Principal<'_>, id| {
         [
-            world.authority.update(&issuer, id, Update::new().deactivate()).wait().map(|_| ()),
-            world.authority.revoke(&issuer, id).wait().map(|_| ()),
-            world.authority.revoke_all(&issuer, id).wait().map(|_| ()),
-            world.authority.delete(&issuer, id).wait().map(|_| ()),
+            world.authority.update(actor, id, Update::new().deactivate()).wait().map(|_| ()),
+            world.authority.revoke(actor, id).wait().map(|_| ()),
+            world.authority.revoke_all(actor, id).wait().map(|_| ()),
+            world.authority.delete(actor, id).wait().map(|_| ()),
         ]
     };
     // One that it covers, though that one never expires.
-    assert!(end(world.issue(new()).token.id()).iter().all(Result::is_ok));
-    // One that it does not cover.
+    for actor in [&issuer, &blind] {
+        assert!(end(actor, world.issue(new()).token.id()).iter().all(Result::is_ok));
+    }
+    // One that it does not cover. Who may not see it does not learn what it can do.
     let stronger = world.issue(new().read(bucket(1))).token.id();
     let power = format!("the acting token does not have `read:orgs/{}/buckets/{}`", org(1), bucket(1));
-    for answer in end(stronger) {
-        assert_eq!(answer.unwrap_err().to_string(), power);
+    for (actor, refusal) in [(&issuer, power), (&blind, format!("token `{stronger}` not found"))] {
+        for answer in end(actor, stronger) {
+            assert_eq!(answer.unwrap_err().to_string(), refusal);
+        }
     }
     // Without that write it may not, and does not even learn that there is such a token.
     let target = world.issue(new()).token.id();
@@ -337,10 +343,15 @@ fn rule_11_what_was_created_under_a_token_is_ended_only_by_who_covers_it() {
     // The parent has little power now, its child still all.
     let little = TokenKind::custom(Some(org(1)), set(&["write:orgs/O/authorizations"])).unwrap();
     world.authority.update(host(), parent.token.id(), Update::new().kind(little)).wait().unwrap();
-    let issuer = world.principal(custom(org(1), &["write:orgs/O/authorizations"]));
-    let answer = world.authority.revoke_all(&issuer, parent.token.id());
+    let may = ["write:orgs/O/authorizations", "read:orgs/O/authorizations"];
+    let reader = world.principal(custom(org(1), &may));
+    let answer = world.authority.revoke_all(&reader, parent.token.id());
     let (all, authorizations) = (format!("orgs/{}/*", org(1)), "the acting token does not have");
     assert_eq!(text(answer), format!("{authorizations} `read:{all}`, `write:{all}`"));
+    // Who may not see the child does not learn what it can do.
+    let issuer = world.principal(custom(org(1), &may[..1]));
+    let answer = world.authority.revoke_all(&issuer, parent.token.id());
+    assert_eq!(text(answer), format!("missing permission `read:orgs/{}/authorizations`", org(1)));
     assert_eq!(world.token(child.token.id()).status(), Status::Active);
     assert_eq!(world.token(parent.token.id()).status(), Status::Active);
     world.authority.revoke(&issuer, parent.token.id()).wait().unwrap();

@@ -122,6 +122,21 @@ fn rule_12_where_a_page_ends_tells_nothing_of_tokens_that_are_not_shown() {
     assert_eq!(ids(&listed(&world.authority, &reader, &Filter::default(), 1)), seen);
     let page = world.authority.list(&reader, &Filter::default(), None, 1).unwrap();
     assert_eq!((ids(&page.tokens), page.next), (vec![seen[0]], Some(seen[0])));
+    // Nor where it sees those of some organizations, or of all, and none that has no organization.
+    let of_others = world.principal(NewToken::custom(None, set(&["read:orgs/P/authorizations"])));
+    let page = world.authority.list(&of_others, &Filter::default(), None, 1).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![id_of(&of_others)], None));
+    let of_all = world.principal(NewToken::custom(None, set(&["read:authorizations"])));
+    world.clock.advance(HOUR);
+    let hidden = world.issue(NewToken::operator()).token.id();
+    world.clock.advance(HOUR);
+    _ = world.issue(new());
+    // The hidden one would be the last that one call looks at.
+    let everything = ids(&all(&world.authority));
+    let at = everything.iter().position(|id| *id == hidden).unwrap();
+    let filter = of(|filter| filter.kind = Some(KindName::Operator));
+    let page = world.authority.list(&of_all, &filter, Some(everything[at - 10_000]), 1).unwrap();
+    assert_eq!((ids(&page.tokens), page.next), (vec![], None));
 }
 
 #[test]
