@@ -64,6 +64,11 @@
 //!   others by the time that its [`Receipt`] says: they have applied it by then, or deny everything
 //!   ([`Builder::stale_after`]).
 //!
+//! # What it promises
+//!
+//! Twenty rules, each with tests of its name: [`_rules`]. Where this documentation says "design rule 7", it means the
+//! seventh of them.
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |
@@ -90,6 +95,9 @@
         clippy::print_stderr
     )
 )]
+
+#[doc = include_str!("../docs/rules.md")]
+pub mod _rules {}
 
 mod authority;
 #[cfg(feature = "http")]

@@ -230,6 +230,9 @@ impl Authority {
     /// Forgets the traces of tokens that were deleted by a time, so that their secrets could be chosen again, and deletes
     /// the tokens that expired by then.
     ///
+    /// Choose a time that is longer ago than any other authority of the same store may be cut off from it: one that has not yet
+    /// followed up to a deletion that is forgotten has to read the whole store anew, and denies everything meanwhile.
+    ///
     /// # Errors
     /// The actor is neither an Operator nor the host.
     pub fn purge(&self, actor: impl Into<Actor>, by: Timestamp) -> Pending<Receipt> {
@@ -287,8 +290,8 @@ impl Authority {
         self.shared.clock.now()
     }
 
-    /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit`, after the one that the
-    /// last page ended with ([`Page::next`]).
+    /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit` (0 is taken for 1), after the
+    /// one that the last page ended with ([`Page::next`]).
     ///
     /// # Errors
     /// The actor is not accepted, or the store is being read anew.

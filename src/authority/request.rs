@@ -151,7 +151,9 @@ impl NewToken {
         self
     }
 
-    /// The secret that it shall have, for infrastructure as code (design rule 14): 32 to 512 bytes of visible ASCII.
+    /// The secret that it shall have, for infrastructure as code (design rule 14): 32 to 512 bytes of visible ASCII, and none
+    /// that any token has or is remembered to have had: the last eight of each that are not accepted any more, also of deleted tokens
+    /// until they are purged.
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
         self

@@ -541,7 +541,8 @@ impl PermissionSet {
         Self::canonical(self.patterns().chain(other.patterns()).collect())
     }
 
-    /// Everything that both sets allow.
+    /// Everything that both sets allow. Can be as many permissions as one has times as many as the other has: where one
+    /// names types and the other ids, each pair is one.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Vec::new();

@@ -174,8 +174,8 @@ pub struct Changes {
 /// - **Forgetting**: a committed record whose [`Record::forgets`] is `Some(horizon)` is kept like any other; besides,
 ///   the store drops every tombstone that was written at or below that revision, those of the same commit included,
 ///   and from then on answers [`ChangesError::TooOld`] for every position below it but [`Position::ORIGIN`]. That holds
-///   for a reading of everything, too: its first page has to reach the horizon, since a token that an earlier page has
-///   may have been deleted and forgotten meanwhile.
+///   between the pages of a reading of everything, too, since a token that an earlier page has may have been deleted and
+///   forgotten meanwhile: the authority then begins anew with larger pages, until the first reaches the horizon.
 /// - **Changes in order**: pages are in the order of revisions, never end in the middle of one, and leave none out,
 ///   also while others commit. A record that was replaced appears only where it was last written.
 /// - **History**: a store answers [`ChangesError::Diverged`] for a position whose commit id is not the one that it

@@ -1,4 +1,4 @@
-//! The rules of `docs/design.md`, each by its number, asked of an authority through its public interface.
+//! The rules of `docs/rules.md`, each by its number, asked of an authority through its public interface.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;

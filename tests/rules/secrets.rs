@@ -87,6 +87,24 @@ fn rule_14_no_secret_is_chosen_that_any_token_has_or_had() {
 }
 
 #[test]
+fn rule_14_a_token_is_remembered_to_have_had_eight_secrets() {
+    let world = World::new();
+    let id = world.issue(new().secret(chosen(0))).token.id();
+    let rotate = |number, overlap| {
+        ok(world.authority.rotate(host(), id, Rotation::new().secret(chosen(number)).overlap(overlap)));
+    };
+    (1..9).for_each(|number| rotate(number, Duration::ZERO));
+    let other = |number| world.authority.create(host(), new().secret(chosen(number)));
+    (0..9).for_each(|number| assert_eq!(text(other(number)), USED));
+    // One that still is accepted does not count.
+    rotate(9, HOUR);
+    assert_eq!(text(other(0)), USED);
+    rotate(10, HOUR);
+    assert_eq!(accepted(&world.authority, &other(0).wait().unwrap().secret), Ok(()));
+    assert_eq!(text(other(1)), USED);
+}
+
+#[test]
 fn rule_14_two_that_choose_the_same_secret_at_once_do_not_both_get_it() {
     let world = World::new();
     let nodes = [world.node(), world.node()];
