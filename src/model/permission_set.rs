@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::action::Action;
+use crate::model::grants::{Fields, Grant, Grants, Key};
 use crate::model::id::{OrgId, ResourceId};
 use crate::model::permission::{Pattern, Permission};
 use crate::model::resource::{Resource, ResourceType};
@@ -37,298 +38,8 @@ use crate::model::resource::{Resource, ResourceType};
 /// ```
 #[derive(Clone, Default)]
 pub struct PermissionSet {
-    /// Sorted by pattern, none covered by another, none without an action.
-    grants: Box<[Grant]>,
-    /// A hash table of where each grant is. Empty for sets small enough to scan.
-    table: Box<[Entry]>,
-    /// The fields that the table is keyed by, the fewest that tell all grants apart: mostly the id alone.
-    keyed: Shape,
-    /// What the shapes that occur have of these fields: one probe for each.
-    probes: Shapes,
-    /// Random for each set, so that nobody can choose ids that collide.
-    seed: u64,
-}
-
-/// A pattern and what may be done to it, in one cache line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Grant {
-    key: Key,
-    shape: Shape,
-    actions: Action,
-}
-
-impl Grant {
-    /// Design rule 6: every field that is set is equal.
-    #[inline]
-    fn matches(&self, request: &impl Fields) -> bool {
-        (!self.shape.has(Shape::ID) || same(self.key.id, request.id_words()))
-            && (!self.shape.has(Shape::ORGANIZATION) || same(self.key.organization, request.organization_words()))
-            && (!self.shape.has(Shape::KIND) || same(self.key.kind, request.kind_words()))
-    }
-}
-
-/// Word by word, in registers: arrays compared as a whole would go through memory.
-#[inline]
-fn same<const N: usize>(ours: [u64; N], theirs: [u64; N]) -> bool {
-    ours.into_iter().zip(theirs).fold(0, |all, (ours, theirs)| all | (ours ^ theirs)) == 0
-}
-
-/// Sets of at most this many grants are scanned.
-const SCANNED: usize = 2;
-
-/// What a pattern or a request sets, as numbers: zeros where a field is not set, which no id and no name is.
-///
-/// Read where it is, field by field: a copy would cost as much as the look-up.
-pub(crate) trait Fields {
-    fn organization_words(&self) -> [u64; 2];
-    fn id_words(&self) -> [u64; 2];
-    fn kind_words(&self) -> [u64; 3];
-}
-
-impl Fields for Resource {
-    #[inline]
-    fn organization_words(&self) -> [u64; 2] {
-        OrgId::words(self.org())
-    }
-
-    #[inline]
-    fn id_words(&self) -> [u64; 2] {
-        ResourceId::words(self.id())
-    }
-
-    #[inline]
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind_ref().words()
-    }
-}
-
-impl Fields for Pattern {
-    fn organization_words(&self) -> [u64; 2] {
-        OrgId::words(self.organization)
-    }
-
-    fn id_words(&self) -> [u64; 2] {
-        ResourceId::words(self.id)
-    }
-
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind.as_ref().map_or([0; 3], ResourceType::words)
-    }
-}
-
-/// The fields of a grant's pattern.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    organization: [u64; 2],
-    id: [u64; 2],
-    kind: [u64; 3],
-}
-
-impl Fields for Key {
-    fn organization_words(&self) -> [u64; 2] {
-        self.organization
-    }
-
-    fn id_words(&self) -> [u64; 2] {
-        self.id
-    }
-
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind
-    }
-}
-
-impl Key {
-    fn new(pattern: &Pattern) -> Self {
-        Self { organization: pattern.organization_words(), id: pattern.id_words(), kind: pattern.kind_words() }
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern {
-            organization: OrgId::from_words(self.organization),
-            kind: ResourceType::from_words(self.kind),
-            id: ResourceId::from_words(self.id),
-        }
-    }
-
-    #[inline]
-    fn shape(&self) -> Shape {
-        Shape(
-            u8::from(self.kind != [0; 3]) * Shape::KIND
-                + u8::from(self.organization != [0; 2]) * Shape::ORGANIZATION
-                + u8::from(self.id != [0; 2]) * Shape::ID,
-        )
-    }
-
-    /// Only the fields of this shape.
-    fn only(&self, shape: Shape) -> Self {
-        Self {
-            organization: self.organization.map(|word| word & shape.mask(Shape::ORGANIZATION)),
-            id: self.id.map(|word| word & shape.mask(Shape::ID)),
-            kind: self.kind.map(|word| word & shape.mask(Shape::KIND)),
-        }
-    }
-}
-
-/// Which fields a pattern sets, as a number below eight.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Shape(u8);
-
-impl Shape {
-    const KIND: u8 = 1;
-    const ORGANIZATION: u8 = 2;
-    const ID: u8 = 4;
-    const ID_ALONE: Self = Self(Self::ID);
-    /// What a table can be keyed by. What comes first takes less to look up, and suffices more often; the last always
-    /// does.
-    const KEYS: [Self; 7] = [
-        Self::ID_ALONE,
-        Self(Self::KIND),
-        Self(Self::ORGANIZATION),
-        Self(Self::KIND | Self::ID),
-        Self(Self::KIND | Self::ORGANIZATION),
-        Self(Self::ORGANIZATION | Self::ID),
-        Self(Self::KIND | Self::ORGANIZATION | Self::ID),
-    ];
-
-    #[inline]
-    const fn has(self, field: u8) -> bool {
-        self.0 & field != 0
-    }
-
-    /// All ones where the field is set, else zero.
-    #[inline]
-    const fn mask(self, field: u8) -> u64 {
-        if self.has(field) { u64::MAX } else { 0 }
-    }
-
-    /// The fields that both set.
-    #[inline]
-    const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-}
-
-/// A set of shapes: bit n for the shape n.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Shapes(u8);
-
-impl Shapes {
-    #[inline]
-    const fn one(shape: Shape) -> Self {
-        Self(1 << shape.0)
-    }
-
-    fn of(shapes: impl Iterator<Item = Shape>) -> Self {
-        Self(shapes.fold(0, |all, shape| all | Self::one(shape).0))
-    }
-
-    /// The most specific first: most permissions name one resource.
-    #[inline]
-    fn iter(mut self) -> impl Iterator<Item = Shape> {
-        std::iter::from_fn(move || {
-            let [shape, ..] = self.0.checked_ilog2()?.to_le_bytes();
-            self.0 ^= Self::one(Shape(shape)).0;
-            Some(Shape(shape))
-        })
-    }
-}
-
-/// The hashes of a key's fields, from which follows the hash of what is left of it in any shape.
-///
-/// Each is made of products in which both factors depend on the seed, so that no field can be chosen to make one zero.
-/// None waits for another.
-struct Hashes {
-    organization: u64,
-    id: u64,
-    kind: u64,
-}
-
-impl Hashes {
-    /// Zero for the fields that are not among `fields`.
-    #[inline]
-    fn new(seed: u64, fields: Shape, of: &impl Fields) -> Self {
-        let turned = seed.rotate_left(32);
-        let mut hashes = Self { organization: 0, id: 0, kind: 0 };
-        if fields.has(Shape::ORGANIZATION) {
-            let [high, low] = of.organization_words();
-            hashes.organization = fold(high ^ turned, low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
-        }
-        if fields.has(Shape::ID) {
-            hashes.id = Self::of_id(seed, of);
-        }
-        if fields.has(Shape::KIND) {
-            let [first, second, third] = of.kind_words();
-            hashes.kind = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
-        }
-        hashes
-    }
-
-    #[inline]
-    fn of_id(seed: u64, of: &impl Fields) -> u64 {
-        let [high, low] = of.id_words();
-        fold(high ^ seed.rotate_left(32), low ^ seed)
-    }
-
-    #[inline]
-    const fn of(&self, shape: Shape) -> u64 {
-        (self.organization & shape.mask(Shape::ORGANIZATION))
-            ^ (self.id & shape.mask(Shape::ID))
-            ^ (self.kind & shape.mask(Shape::KIND))
-    }
-}
-
-/// Multiplies to twice the width and folds the halves: every bit of both reaches every bit of the result.
-#[inline]
-const fn fold(a: u64, b: u64) -> u64 {
-    let wide = (a as u128) * (b as u128);
-    #[allow(clippy::cast_possible_truncation)] // Both halves are kept.
-    let folded = (wide as u64) ^ ((wide >> 64) as u64);
-    folded
-}
-
-/// An entry of the table, which is open-addressed: a grant's place in the low bits, as many as the table's length
-/// needs; then bits of its hash, which spare most look-ups in vain; then whether a grant that belongs here is further
-/// on.
-///
-/// A free entry is zeros, which cannot mislead: what is found is compared. So a look-up need not ask whether an entry
-/// is free, which no processor can predict, but only whether to go on, and few go on.
-#[derive(Clone, Copy, Default)]
-struct Entry(u32);
-
-impl Entry {
-    const GO_ON: u32 = 1 << 31;
-
-    #[inline]
-    const fn new(place: u32, hash: u64, len: usize) -> Self {
-        Self(Self::tag(hash, len) | place)
-    }
-
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // Of the hash, the low bits choose the entry; no table is that long.
-    const fn tag(hash: u64, len: usize) -> u32 {
-        (hash >> 32) as u32 & !Self::GO_ON & !(len as u32 - 1)
-    }
-
-    /// The grant's place, if its hash may be this one.
-    #[inline]
-    const fn place(self, hash: u64, len: usize) -> Option<usize> {
-        let place = (self.0 & !Self::GO_ON) ^ Self::tag(hash, len);
-        if (place as usize) < len { Some(place as usize) } else { None }
-    }
-
-    #[inline]
-    const fn goes_on(self) -> bool {
-        self.0 & Self::GO_ON != 0
-    }
-}
-
-/// Where in a table of that length something is, so many steps from where its hash belongs.
-#[inline]
-const fn place_in(hash: u64, step: usize, len: usize) -> usize {
-    #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
-    let start = hash as usize;
-    start.wrapping_add(step) & len.wrapping_sub(1)
+    /// None covered by another, none without an action.
+    grants: Grants,
 }
 
 impl PermissionSet {
@@ -353,64 +64,15 @@ impl PermissionSet {
             }
             same
         });
-        let merged = Self::indexed(list);
+        let merged = Grants::new(list);
         let needed: Vec<_> = merged
             .patterns()
             .map(|(pattern, actions)| (pattern, actions - merged.granted_more_generally(&pattern)))
             .filter(|(_, actions)| !actions.is_empty())
             .collect();
         // Mostly nothing is left out, and it need not be laid out again.
-        if needed.iter().copied().eq(merged.patterns()) { merged } else { Self::indexed(needed) }
-    }
-
-    /// Lays out sorted, distinct patterns for the check.
-    fn indexed(list: Vec<(Pattern, Action)>) -> Self {
-        let grant = |(pattern, actions)| {
-            let key = Key::new(&pattern);
-            Grant { key, shape: key.shape(), actions }
-        };
-        let mut set = Self { grants: list.into_iter().map(grant).collect(), ..Self::default() };
-        if set.grants.len() > SCANNED {
-            set.seed = RandomState::new().build_hasher().finish();
-            set.keyed = set.keyed();
-            set.probes = Shapes::of(set.grants.iter().map(|grant| grant.shape.and(set.keyed)));
-            set.table = set.table();
-        }
-        set
-    }
-
-    /// The first of [`Shape::KEYS`] that tells all grants apart.
-    fn keyed(&self) -> Shape {
-        let unique = |fields: &Shape| {
-            let hash = |grant: &Grant| Hashes::new(self.seed, *fields, &grant.key).of(grant.shape);
-            let mut hashes: Vec<u64> = self.grants.iter().map(hash).collect();
-            hashes.sort_unstable();
-            hashes.array_windows().all(|[one, next]| one != next)
-        };
-        let [.., all] = Shape::KEYS;
-        Shape::KEYS.into_iter().find(unique).unwrap_or(all)
-    }
-
-    /// The table of the grants, at most a quarter full, so that few are not where they belong.
-    fn table(&self) -> Box<[Entry]> {
-        let len = (self.grants.len() * 4).next_power_of_two();
-        let mut table = vec![Entry::default(); len];
-        let mut free = vec![true; len];
-        let mut grants: Vec<_> = (0..Entry::GO_ON).zip(&self.grants).collect();
-        // The most general first: they are looked up in vain the most, so they come close to where they belong.
-        grants.sort_by_key(|(_, grant)| grant.shape.and(self.keyed).0);
-        for (place, grant) in grants {
-            let hash = Hashes::new(self.seed, self.keyed, &grant.key).of(grant.shape);
-            for at in (0..len).map(|step| place_in(hash, step, len)) {
-                let (Some(entry), Some(free)) = (table.get_mut(at), free.get_mut(at)) else { break };
-                if std::mem::take(free) {
-                    *entry = Entry::new(place, hash, len);
-                    break;
-                }
-                entry.0 |= Entry::GO_ON;
-            }
-        }
-        table.into()
+        let unchanged = needed.iter().copied().eq(merged.patterns());
+        Self { grants: if unchanged { merged } else { Grants::new(needed) } }
     }
 
     /// Everything that is granted on all of what the pattern or request sets.
@@ -419,105 +81,13 @@ impl PermissionSet {
     /// comparison of sets and the canonical form.
     #[inline]
     pub(crate) fn granted(&self, request: &impl Fields) -> Action {
-        self.granted_of(Action::READ_WRITE, request)
+        self.grants.granted(request)
     }
 
     /// The same, or less where all of `wanted` is granted already.
     #[inline]
     pub(crate) fn granted_of(&self, wanted: Action, request: &impl Fields) -> Action {
-        if self.table.is_empty() { self.scan(request, |_| true) } else { self.look_up(request, wanted, |_| true) }
-    }
-
-    /// The same by strictly more general patterns.
-    fn granted_more_generally(&self, pattern: &Pattern) -> Action {
-        let own = Key::new(pattern).shape();
-        let other = |shape| shape != own;
-        if self.table.is_empty() { self.scan(pattern, other) } else { self.look_up(pattern, Action::READ_WRITE, other) }
-    }
-
-    #[inline]
-    fn scan(&self, request: &impl Fields, admit: impl Fn(Shape) -> bool) -> Action {
-        let mut granted = Action::empty();
-        for grant in &self.grants {
-            if admit(grant.shape) && grant.matches(request) {
-                granted |= grant.actions;
-            }
-        }
-        granted
-    }
-
-    /// What grants of the admitted shapes give.
-    #[inline]
-    fn look_up(&self, request: &impl Fields, wanted: Action, admit: impl Fn(Shape) -> bool) -> Action {
-        if self.probes == Shapes::one(Shape::ID_ALONE) {
-            self.at(Hashes::of_id(self.seed, request), request, wanted, &admit)
-        } else if self.keyed == Shape::ID_ALONE {
-            self.look_up_two(request, wanted, &admit)
-        } else {
-            self.look_up_several(request, wanted, &admit)
-        }
-    }
-
-    /// The same where one grant has no id, and so the empty key.
-    ///
-    /// Neither this nor what follows is inlined: they would take the registers that scanning needs.
-    #[inline(never)]
-    fn look_up_two(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let granted = self.at(Hashes::of_id(self.seed, request), request, wanted, admit);
-        if granted.contains(wanted) { granted } else { granted | self.at(0, request, wanted, admit) }
-    }
-
-    /// The same whatever the table is keyed by.
-    #[inline(never)]
-    fn look_up_several(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let hashes = Hashes::new(self.seed, self.keyed, request);
-        let mut granted = Action::empty();
-        for fields in self.probes.iter() {
-            granted |= self.at(hashes.of(fields), request, wanted, admit);
-            if granted.contains(wanted) {
-                break;
-            }
-        }
-        granted
-    }
-
-    /// The same by those with this hash: mostly one, where it belongs.
-    #[inline(never)]
-    fn at(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let (granted, goes_on) = self.entry(0, hash, request, admit);
-        if goes_on && !granted.contains(wanted) {
-            granted | self.further(hash, request, wanted, admit)
-        } else {
-            granted
-        }
-    }
-
-    /// The same by those that are not where they belong.
-    #[cold]
-    #[inline(never)]
-    fn further(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let mut granted = Action::empty();
-        for step in 1..self.table.len() {
-            let (more, goes_on) = self.entry(step, hash, request, admit);
-            granted |= more;
-            if !goes_on || granted.contains(wanted) {
-                break;
-            }
-        }
-        granted
-    }
-
-    /// The same by one entry of the table, so many steps from where the hash belongs; and whether to go on.
-    #[inline]
-    fn entry(&self, step: usize, hash: u64, request: &impl Fields, admit: &impl Fn(Shape) -> bool) -> (Action, bool) {
-        let len = self.table.len();
-        let Some(entry) = self.table.get(place_in(hash, step, len)) else { return (Action::empty(), false) };
-        let grant = entry.place(hash, len).and_then(|place| self.grants.get(place));
-        let granted = match grant {
-            Some(grant) if admit(grant.shape) && grant.matches(request) => grant.actions,
-            _ => Action::empty(),
-        };
-        (granted, entry.goes_on())
+        self.grants.granted_of(wanted, request)
     }
 
     /// Whether all of these actions on that resource are granted, possibly by different permissions (design rule 6).
@@ -546,15 +116,15 @@ impl PermissionSet {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Vec::new();
-        for theirs in other.shapes().iter() {
-            for ours in self.shapes().iter() {
+        for theirs in other.grants.shapes().iter() {
+            for ours in self.grants.shapes().iter() {
                 // Patterns of two shapes can meet only where they agree in the fields that both set.
                 let shared = ours.and(theirs);
                 let mut partners: HashMap<Key, Vec<&Grant>> = HashMap::new();
-                for grant in other.grants.iter().filter(|grant| grant.shape == theirs) {
+                for grant in other.grants.list().iter().filter(|grant| grant.shape == theirs) {
                     partners.entry(grant.key.only(shared)).or_default().push(grant);
                 }
-                for grant in self.grants.iter().filter(|grant| grant.shape == ours) {
+                for grant in self.grants.list().iter().filter(|grant| grant.shape == ours) {
                     let pattern = grant.key.pattern();
                     for partner in partners.get(&grant.key.only(shared)).into_iter().flatten() {
                         let meet = pattern.meet(&partner.key.pattern());
@@ -595,26 +165,21 @@ impl PermissionSet {
         if ids.is_empty() { Reach::None } else { Reach::Only(ids) }
     }
 
-    /// The shapes that occur.
-    fn shapes(&self) -> Shapes {
-        Shapes::of(self.grants.iter().map(|grant| grant.shape))
-    }
-
     /// Whether the set allows nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.grants.is_empty()
+        self.grants.list().is_empty()
     }
 
     /// The number of patterns.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.grants.len()
+        self.grants.list().len()
     }
 
     /// The patterns and what is granted on each, by organization, then type, then id.
     pub fn patterns(&self) -> impl Iterator<Item = (Pattern, Action)> {
-        self.grants.iter().map(|grant| (grant.key.pattern(), grant.actions))
+        self.grants.patterns()
     }
 
     /// The permissions, in the same order, `read` before `write`.
@@ -642,7 +207,7 @@ impl FromIterator<Permission> for PermissionSet {
 
 impl PartialEq for PermissionSet {
     fn eq(&self, other: &Self) -> bool {
-        self.grants == other.grants
+        self.grants.list() == other.grants.list()
     }
 }
 
@@ -718,44 +283,5 @@ impl<'de> Deserialize<'de> for PermissionSet {
         let grants = Vec::<CompactGrant>::deserialize(deserializer)?;
         let list = grants.into_iter().map(CompactGrant::read).collect::<Result<_, _>>();
         list.map(Self::canonical).map_err(serde::de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_keyed_by_the_fewest_fields_that_tell_all_grants_apart() {
-        let org = |n: u64| OrgId::try_from(n).unwrap();
-        let id = |n: u64| ResourceId::try_from(n).unwrap();
-        let kind = |n: usize| ResourceType::INFLUXDB[n];
-        let whole = |organizations: u64, kinds: usize| {
-            let each = (1..=organizations).flat_map(move |o| (0..kinds).map(move |k| (org(o), kind(k))));
-            each.map(|(org, kind)| Pattern::from(Resource::within(org, kind).unwrap())).collect::<Vec<_>>()
-        };
-        let single = |organizations, kinds, ids: u64| {
-            let each = whole(organizations, kinds).into_iter();
-            each.flat_map(|pattern| (1..=ids).map(move |n| Pattern { id: Some(id(n)), ..pattern })).collect::<Vec<_>>()
-        };
-        let more = |one: Vec<Pattern>, other: Vec<Pattern>| [one, other].concat();
-        let [kinds, organizations, ids] = [Shape::KIND, Shape::ORGANIZATION, Shape::ID];
-        for (patterns, keyed, probes) in [
-            (single(1, 1, 9), ids, 1),
-            (more(single(1, 1, 9), whole(1, 2)[1..].to_vec()), ids, 2),
-            (whole(1, 9), kinds, 1),
-            (whole(9, 1), organizations, 1),
-            (single(1, 2, 2), kinds | ids, 1),
-            (more(single(1, 2, 4)[..4].to_vec(), whole(1, 4)[1..].to_vec()), kinds | ids, 2),
-            (whole(2, 2), kinds | organizations, 1),
-            (single(2, 1, 2), organizations | ids, 1),
-            (single(2, 2, 2), kinds | organizations | ids, 1),
-        ] {
-            let set = PermissionSet::canonical(patterns.iter().map(|pattern| (*pattern, Action::READ)).collect());
-            assert_eq!((set.keyed.0, set.probes.iter().count()), (keyed, probes), "{set}");
-            assert!(patterns.iter().all(|pattern| set.granted(pattern) == Action::READ));
-            let other = |pattern: &Pattern| Pattern { kind: Some(ResourceType::INSTANCE), ..*pattern };
-            assert!(patterns.iter().all(|pattern| set.granted(&other(pattern)).is_empty()), "{set}");
-        }
     }
 }
