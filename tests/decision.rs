@@ -14,7 +14,7 @@
 //!   of its members. Every set of one pattern is tried. Bringing sets into canonical form removes a permission because
 //!   of *one* other, so pairs show every such removal; and sets of three are the first that are looked up in a table
 //!   rather than scanned. Every pair is tried; triples are exhaustive over a smaller world, larger sets are random in
-//!   `grants.rs`.
+//!   `permission_set.rs`.
 //! - **Liveness.** It sees neither the kind nor the request, and its four parts are a status, two standings and a
 //!   comparison of two times. All combinations are tried, with times just before, at and just after expiry and at both
 //!   ends of time, for a token of each kind and every resource.
