@@ -417,6 +417,18 @@ fn rotate() {
         revision      3
     "#]],
     );
+    // A server takes whole seconds, and would end the old secret at once.
+    sees(
+        &place,
+        &["rotate", &id, "--overlap", "500ms"],
+        expect![[r#"
+        --- standard error
+        error: invalid value '500ms' for '--overlap <DURATION>': expected whole seconds, such as `1s` or `1d`
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]],
+    );
     sees(
         &place,
         &["rotate", &id, "--yes", "--secret-only"],

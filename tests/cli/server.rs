@@ -102,6 +102,10 @@ fn a_token_lives_as_on_a_file() {
     assert_eq!(as_sensor.run(&["show"]).exit, 3);
     as_admin.ok(&["activate", &sensor]);
     as_sensor.ok(&["show"]);
+    for (overlap, exit) in [("500ms", 2), ("0s", 2), ("1h 1ms", 2), ("1h", 0)] {
+        assert_eq!(as_admin.run(&["rotate", &sensor, "--overlap", overlap]).exit, exit, "{overlap}");
+        as_sensor.ok(&["show"]);
+    }
     let rotated = as_admin.json(&["rotate", &sensor, "--yes"]);
     assert_eq!(as_sensor.run(&["show"]).exit, 3);
     let as_sensor = server.as_holder_of(rotated["secret"].as_str().unwrap());

@@ -1,5 +1,6 @@
 //! `portcullis rotate`.
 
+use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
@@ -24,7 +25,7 @@ pub struct Rotate {
     #[arg(value_name = "TOKEN")]
     id: TokenId,
     /// How much longer the old secret is accepted: `1d`, `10min`
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = whole_seconds, default_value = "0s")]
     overlap: Duration,
     #[command(flatten)]
     secret: SecretInput,
@@ -42,4 +43,10 @@ impl Rotate {
         let issued = backend.rotate(self.id, self.overlap, self.secret.chosen()?)?;
         screen.issued(&issued, self.output.secret_only)
     }
+}
+
+/// A server takes whole seconds only: half of one would be none there, and the old secret stopped without a question.
+fn whole_seconds(text: &str) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    let duration = humantime::parse_duration(text)?;
+    if duration.subsec_nanos() == 0 { Ok(duration) } else { Err("expected whole seconds, such as `1s` or `1d`".into()) }
 }
