@@ -105,6 +105,24 @@ fn a_revoked_tree_a_suspended_owner_and_a_deleted_organization() {
     assert_eq!(place.run(&["activate", "--org", ORG]).exit, 2);
 }
 
+/// Also where all that it may do from now on is in one organization.
+#[track_caller]
+pub(crate) fn a_token_without_an_organization_stays_so(place: &Place, org: &str, owner: &Value) {
+    let (id, _) = place.create(&["--permission", "read:buckets", "--owner", owner.as_str().unwrap()]);
+    let tasks = format!("read:orgs/{org}/tasks");
+    let token = &place.json(&["update", &id, "--permission", &tasks])["token"];
+    let may = serde_json::json!([{ "action": "read", "resource": { "type": "tasks", "orgID": org } }]);
+    assert_eq!((&token["kind"], &token["orgID"], &token["permissions"]), (&"custom".into(), &Value::Null, &may));
+    let refused = place.run(&["update", &id, "--read-bucket", BUCKET]);
+    let advice = "error: the token has no organization; name one in --permission, as in `read:orgs/ORG/buckets/ID`\n";
+    assert_eq!((refused.exit, refused.err.as_str()), (2, advice));
+}
+
+#[test]
+fn a_token_without_an_organization_is_updated() {
+    a_token_without_an_organization_stays_so(&Place::set_up(), ORG, &ALICE.into());
+}
+
 #[test]
 fn pages_are_read_to_the_end() {
     let place = Place::set_up();

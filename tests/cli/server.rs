@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
+use crate::files::a_token_without_an_organization_stays_so;
 use crate::run::{OTHER_ORG, Place};
 
 /// The program, built with whatever `cargo` runs this test.
@@ -148,6 +149,13 @@ fn lists_filter_and_permissions_are_as_they_are() {
     let clones = listed(&["--kind", "custom"]);
     let clone = clones.iter().find(|id| **id != any).unwrap();
     assert_eq!(root.run(&["diff", &any, clone]).exit, 0);
+}
+
+#[test]
+fn a_token_without_an_organization_is_updated_as_on_a_file() {
+    let server = Server::start();
+    let (root, org, _) = server.set_up();
+    a_token_without_an_organization_stays_so(&root, &org, &root.json(&["show"])["token"]["userID"]);
 }
 
 #[track_caller]

@@ -32,14 +32,21 @@ impl Grants {
         *operator || *all_access || !(read_bucket.is_empty() && write_bucket.is_empty() && permission.is_empty())
     }
 
-    /// The kind of token that has these. Without `--org`, its organization is the one that all permissions are for.
+    /// The kind of a new token with these. Without `--org`, its organization is the one that all permissions are for.
+    pub fn new_kind(&self, organization: Option<OrgId>) -> Result<TokenKind> {
+        if self.in_organization() && organization.is_none() {
+            return Err(Failure::usage("in which organization? say --org ID"));
+        }
+        let mut organizations = self.permission.iter().map(|permission| permission.pattern().org());
+        let first = organizations.next().flatten();
+        let common = first.filter(|_| organizations.all(|other| other == first));
+        self.kind(organization.or(common))
+    }
+
+    /// The kind that these make of a token that has that organization, or none.
     pub fn kind(&self, organization: Option<OrgId>) -> Result<TokenKind> {
         if self.operator {
             return Ok(TokenKind::operator());
-        }
-        let in_organization = self.all_access || !(self.read_bucket.is_empty() && self.write_bucket.is_empty());
-        if in_organization && organization.is_none() {
-            return Err(Failure::usage("in which organization? say --org ID"));
         }
         let mut permissions = self.permission.clone();
         if let Some(organization) = organization {
@@ -49,11 +56,17 @@ impl Grants {
             if self.all_access {
                 permissions.extend(Permission::read_write(Pattern::all_of(organization)));
             }
+        } else if self.in_organization() {
+            let example = "`read:orgs/ORG/buckets/ID`";
+            let advice = format!("the token has no organization; name one in --permission, as in {example}");
+            return Err(Failure::usage(advice));
         }
-        let mut organizations = permissions.iter().map(|permission| permission.pattern().org());
-        let first = organizations.next().flatten();
-        let common = first.filter(|_| organizations.all(|other| other == first));
-        kind(organization.or(common), permissions.into_iter().collect())
+        kind(organization, permissions.into_iter().collect())
+    }
+
+    /// Whether one means the token's organization without naming it.
+    const fn in_organization(&self) -> bool {
+        self.all_access || !(self.read_bucket.is_empty() && self.write_bucket.is_empty())
     }
 }
 

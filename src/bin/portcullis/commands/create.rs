@@ -50,7 +50,7 @@ pub struct Create {
 impl Create {
     pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let new = New {
-            kind: self.grants.kind(self.org)?,
+            kind: self.grants.new_kind(self.org)?,
             owner: self.owner,
             description: self.description,
             active: !self.suspended,
