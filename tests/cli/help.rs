@@ -206,6 +206,53 @@ fn help() {
     );
     sees(
         &place,
+        &["delete", "--help"],
+        expect![[r#"
+        Delete a token
+
+        It is no longer listed. On a file also an owner or an organization with all their tokens: those stay
+        listed, and are refused for good.
+
+        Usage: portcullis delete [OPTIONS] <TOKEN|--owner <USER>|--org <ORG>>
+
+        Arguments:
+          [TOKEN]
+
+
+        Options:
+              --owner <USER>
+                  A user with all tokens, on a file
+
+              --org <ORG>
+                  An organization with all tokens, on a file
+
+          -y, --yes
+                  Do not ask before what cannot be undone
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Everywhere:
+              --url <URL>
+                  A running server; or the environment's PORTCULLIS_URL
+
+              --file <FILE>
+                  A token file that no server has open; or the environment's PORTCULLIS_FILE
+
+              --token-file <FILE>
+                  The file with the token for the server; or the environment's PORTCULLIS_TOKEN, the token
+                  itself
+
+              --json
+                  Print JSON, for programs
+
+        Examples:
+          portcullis delete 3333333333333333
+          portcullis --file tokens.redb delete --owner 0a1b2c3d4e5f6071
+    "#]],
+    );
+    sees(
+        &place,
         &["crate"],
         expect![[r#"
         --- standard error

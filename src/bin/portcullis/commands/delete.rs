@@ -12,7 +12,7 @@ use crate::screen::Screen;
 
 /// Delete a token
 ///
-/// It is no longer listed. On a file also an owner or an organization with all their tokens: the tokens of a deleted owner or organization are, and are refused for good.
+/// It is no longer listed. On a file also an owner or an organization with all their tokens: those stay listed, and are refused for good.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
