@@ -74,7 +74,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
-//! | `http` | no | [`http`]: authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
+//! | `http` | no | authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
 //! | `cli` | no | the program `portcullis`: tokens by command line |
 //! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |

@@ -156,9 +156,8 @@ pub struct Changes {
 /// authority; a store that keeps the contract can get nothing wrong.
 ///
 /// # Contract
-/// Implementors must guarantee the following. [`testing::conformance`](crate::testing::conformance) (feature
-/// `testing`) checks it, [`testing::shared_conformance`](crate::testing::shared_conformance) for stores that can be
-/// shared.
+/// Implementors must guarantee the following. `testing::conformance` (feature `testing`) checks it,
+/// `testing::shared_conformance` for stores that can be shared.
 ///
 /// - **Calls** come from the authority's management thread, one at a time: blocking is fine. Other authorities, in other
 ///   processes too, may use the same store at the same time through stores of their own.
