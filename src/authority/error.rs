@@ -310,4 +310,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn why_a_secret_does_not_authorize_may_be_temporary() {
+        for (reason, temporary) in [(Reason::Revoked, false), (Reason::Stale, true), (Reason::Unavailable, true)] {
+            let error = AuthorizeError::from(AuthenticateError { reason });
+            assert_eq!((error.reason(), error.is_temporary()), (reason, temporary));
+        }
+    }
 }
