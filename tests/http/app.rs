@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request};
-use portcullis::http::{Answer as Found, Api, Directory, DirectoryError};
+use portcullis::http::{Answer as Found, Api, Directory, DirectoryError, Fault};
 use portcullis::testing::{Faults, FaultyStore, ManualClock};
 use portcullis::{
     Authority, Issued, MemoryStore, NewToken, OrgId, Resource, ResourceId, ResourceType, TokenId, UserId,
@@ -22,12 +22,28 @@ use crate::fixture::{START, bucket, host, org, user};
 pub const TOKENS: &str = "/api/v2/authorizations";
 
 /// Two organizations, two users, and the buckets `metrics` and `logs` of the first and `theirs` of the second.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Names {
-    pub fails: Arc<AtomicBool>,
+    answers: Arc<AtomicUsize>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { answers: Arc::new(usize::MAX.into()) }
+    }
 }
 
 impl Names {
+    /// It has so many more answers, and then it fails.
+    pub fn fail_after(&self, answers: usize) {
+        self.answers.store(answers, Ordering::SeqCst);
+    }
+
+    /// It does not fail any more.
+    pub fn heal(&self) {
+        self.fail_after(usize::MAX);
+    }
+
     fn all() -> Vec<(Resource, &'static str)> {
         let user = |id: UserId| Resource::global(ResourceType::USERS).with_id(id.into());
         vec![
@@ -42,7 +58,8 @@ impl Names {
     }
 
     fn check(&self) -> Result<(), DirectoryError> {
-        if self.fails.load(Ordering::SeqCst) { Err(DirectoryError::new("the database is away")) } else { Ok(()) }
+        let left = self.answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| DirectoryError::new("the database is away"))
     }
 }
 
@@ -134,6 +151,7 @@ impl App {
             Answer {
                 status: parts.status.as_u16(),
                 headers: parts.headers,
+                fault: parts.extensions.get().cloned(),
                 text: String::from_utf8(body.to_vec()).unwrap(),
             }
         });
@@ -200,6 +218,8 @@ impl Client<'_> {
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
+    /// For the host's log.
+    pub fault: Option<Fault>,
     pub text: String,
 }
 

@@ -14,5 +14,6 @@ mod checks;
 mod creation;
 mod document;
 mod lists;
+mod names;
 mod secrecy;
 mod server;

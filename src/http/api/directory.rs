@@ -19,7 +19,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 /// [`Resource::bucket`].
 ///
 /// Trusted: a name that leads to a wrong id grants something else than was asked for. A failure refuses the request
-/// (500) and changes nothing.
+/// (500) and changes nothing. When a change is made already, and its secret is to be shown, the answer does without names
+/// instead, and the failure is in its extensions all the same ([`Fault`](crate::http::Fault)). Bound how long an answer
+/// may take: a client that does not wait for it never sees that secret.
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -32,8 +32,8 @@ pub struct ApiError {
     fault: Option<Fault>,
 }
 
-/// What went wrong on the server, in the extensions of a response that tells its client only that something did: for the
-/// host's log.
+/// What went wrong on the server, in the extensions of a response that tells its client only that something did, or does
+/// without what is missing: for the host's log.
 #[derive(Clone)]
 pub struct Fault(pub Arc<dyn StdError + Send + Sync>);
 

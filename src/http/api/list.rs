@@ -15,7 +15,7 @@ use super::{Context, json};
 use crate::authority::principal::Principal;
 use crate::http::api::directory::{ORGANIZATIONS, USERS, found_user, organization};
 use crate::http::api::error::ApiError;
-use crate::http::api::representation::{AUTHORIZATIONS, Names, Representation};
+use crate::http::api::representation::{AUTHORIZATIONS, Representation};
 use crate::index::list::Filter;
 use crate::model::id::TokenId;
 use crate::model::token::Token;
@@ -84,7 +84,7 @@ pub(super) async fn list(
         Wanted::One(id) => (vec![context.authority.get(&caller, id)?], None),
         Wanted::Fitting(filter) => context.page(&caller, &filter, after, limit).await?,
     };
-    let names = Names::of(&*context.directory, &tokens).await?;
+    let names = context.names(&tokens).await?;
     let now = context.authority.now();
     let authorizations = tokens.iter().map(|token| Representation::new(token, &names, now, None)).collect();
     let next = next.map(|after| parameters.link(after));

@@ -17,18 +17,18 @@ mod target;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::authority::Authority;
 use crate::authority::request::Receipt;
-use crate::http::api::directory::Directory;
-use crate::http::api::error::ApiError;
+use crate::http::api::directory::{Directory, DirectoryError};
+use crate::http::api::error::{ApiError, Fault};
 use crate::http::api::representation::{AUTHORIZATIONS, Names, Representation};
 use crate::http::error_body::JSON;
 use crate::http::layer::AuthenticateLayer;
@@ -151,7 +151,8 @@ impl fmt::Debug for Api {
 }
 
 impl Context {
-    /// The answer to a change of one token.
+    /// The answer to a change of one token. It is made, and its secret is shown here or never: where the directory fails,
+    /// only the names are missing.
     async fn changed(
         &self,
         status: StatusCode,
@@ -159,16 +160,31 @@ impl Context {
         secret: Option<&Secret>,
         receipt: &Receipt,
     ) -> Result<Response, ApiError> {
-        Ok((receipt::headers(receipt), self.answer(status, token, secret).await?).into_response())
+        let (names, fault) = match self.names(std::slice::from_ref(token)).await {
+            Ok(names) => (names, None),
+            Err(error) => (Names::default(), Some(Extension(Fault(Arc::new(error))))),
+        };
+        let answer = self.answer(status, token, &names, secret)?;
+        Ok((receipt::headers(receipt), fault, answer).into_response())
     }
 
     /// The answer that is about one token.
-    async fn answer(&self, status: StatusCode, token: &Token, secret: Option<&Secret>) -> Result<Response, ApiError> {
-        let names = Names::of(&*self.directory, std::slice::from_ref(token)).await?;
-        let body = Representation::new(token, &names, self.authority.now(), secret);
+    fn answer(
+        &self,
+        status: StatusCode,
+        token: &Token,
+        names: &Names,
+        secret: Option<&Secret>,
+    ) -> Result<Response, ApiError> {
+        let body = Representation::new(token, names, self.authority.now(), secret);
         let mut response = json(status, &body)?;
         response.headers_mut().insert(ETAG, etag::of(token));
         Ok(response)
+    }
+
+    /// The names that are in an answer about these tokens.
+    async fn names(&self, tokens: &[Token]) -> Result<Names, DirectoryError> {
+        Names::of(&*self.directory, tokens).await
     }
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::{Context, json};
 use crate::authority::principal::Principal;
 use crate::http::api::error::ApiError;
-use crate::http::api::representation::{Grants, Names};
+use crate::http::api::representation::Grants;
 use crate::http::api::target::Target;
 
 pub(super) async fn one(
@@ -16,7 +16,8 @@ pub(super) async fn one(
     target: Target,
 ) -> Result<Response, ApiError> {
     let token = context.authority.get(&caller, target.id(&caller)?)?;
-    context.answer(StatusCode::OK, &token, None).await
+    let names = context.names(std::slice::from_ref(&token)).await?;
+    context.answer(StatusCode::OK, &token, &names, None)
 }
 
 pub(super) async fn permissions(
@@ -25,6 +26,6 @@ pub(super) async fn permissions(
     target: Target,
 ) -> Result<Response, ApiError> {
     let token = context.authority.get(&caller, target.id(&caller)?)?;
-    let names = Names::of(&*context.directory, std::slice::from_ref(&token)).await?;
+    let names = context.names(std::slice::from_ref(&token)).await?;
     json(StatusCode::OK, &Grants::new(&token, &names))
 }

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::http::api::body::NO_ORGANIZATION;
-use crate::http::api::directory::{Directory, user};
-use crate::http::api::error::ApiError;
+use crate::http::api::directory::{Directory, DirectoryError, user};
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::KindName;
 use crate::model::permission::{Pattern, Permission};
@@ -73,11 +72,12 @@ struct NamedResource {
     organization_name: Option<String>,
 }
 
-/// The names that a few tokens need, asked for all at once.
+/// The names that a few tokens need, asked for all at once. Where there is none, it is left out.
+#[derive(Default)]
 pub(crate) struct Names(HashMap<Resource, String>);
 
 impl Names {
-    pub(crate) async fn of(directory: &dyn Directory, tokens: &[Token]) -> Result<Self, ApiError> {
+    pub(crate) async fn of(directory: &dyn Directory, tokens: &[Token]) -> Result<Self, DirectoryError> {
         let mut wanted = HashSet::new();
         for token in tokens {
             wanted.insert(user(token.owner()));
