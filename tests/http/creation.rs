@@ -1,5 +1,6 @@
 //! `POST /api/v2/authorizations`.
 
+use portcullis::testing::{Call, Fault};
 use portcullis::{NewToken, Standing};
 use serde_json::{Value, json};
 
@@ -270,6 +271,31 @@ fn rule_10_nobody_gives_what_he_does_not_have() {
     }
     assert_eq!(count(&app), before + 5);
     app.by(&manager).create(one, json!({})).ok();
+}
+
+#[test]
+fn a_creation_in_doubt_is_not_to_be_repeated_but_looked_for() {
+    let app = App::new();
+    let create = || app.operator().create(json!([bucket_permission("read", 1)]), json!({}));
+    app.faults.always(Call::Commit, Fault::DoubtAfter);
+    let doubtful = create();
+    let message = "the store failed and the change is in doubt; when changes work again, \
+                   list the authorizations and look before you repeat it";
+    refused(&doubtful, 503, "unavailable", message);
+    assert_eq!(doubtful.header("retry-after"), None);
+    assert!(doubtful.fault.is_some());
+    // Of this one it is known that nothing changed.
+    let failed = create();
+    refused(&failed, 503, "unavailable", "the store failed, nothing changed");
+    assert_eq!(failed.header("retry-after"), Some("1"));
+    app.faults.heal();
+    // It is there, and as nobody has its secret, it is given another.
+    app.operator().patch(&at(app.root.token.id()), json!({ "description": "first" })).ok();
+    let list = app.operator().get(&format!("{TOKENS}?kind=readWrite")).ok();
+    let id = list["authorizations"][0]["id"].as_str().unwrap();
+    let rotated = app.operator().post(&format!("{TOKENS}/{id}/rotate"), json!({})).ok();
+    assert!(app.authority.authenticate(rotated["token"].as_str().unwrap()).is_ok());
+    assert_eq!(count(&app), 2);
 }
 
 #[test]

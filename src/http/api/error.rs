@@ -28,6 +28,8 @@ pub struct ApiError {
     message: Cow<'static, str>,
     /// The error of RFC 6750 in a 401.
     bearer_error: &'static str,
+    /// Whether a 503 asks its client to send the same again.
+    retry: bool,
     #[source]
     fault: Option<Fault>,
 }
@@ -99,7 +101,7 @@ impl ApiError {
     }
 
     const fn new(status: StatusCode, code: &'static str, message: Cow<'static, str>) -> Self {
-        Self { status, code, message, bearer_error: "insufficient_scope", fault: None }
+        Self { status, code, message, bearer_error: "insufficient_scope", retry: true, fault: None }
     }
 
     fn because(mut self, fault: Fault) -> Self {
@@ -132,7 +134,7 @@ impl IntoResponse for ApiError {
                 let challenge = format!("Bearer realm=\"portcullis\", error=\"{}\"", self.bearer_error);
                 headers.extend(HeaderValue::from_str(&challenge).ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE if self.retry => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -171,6 +173,12 @@ impl From<Error> for ApiError {
             Error::AlreadySetUp => Self::conflict("onboarding has already been completed"),
             Error::Revoked(_) => Self::conflict(message),
             Error::LongLineage => Self::unprocessable(message),
+            // Repeated, a creation would make a second token beside one whose secret nobody has.
+            error @ Error::InDoubt(_) => {
+                let message = "the store failed and the change is in doubt; when changes work again, \
+                               list the authorizations and look before you repeat it";
+                Self { retry: false, ..Self::unavailable(message) }.because(Fault(Arc::new(error)))
+            }
             error if error.is_temporary() || matches!(error, Error::Unfinished { .. }) => {
                 Self::unavailable(message).because(Fault(Arc::new(error)))
             }
