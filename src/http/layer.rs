@@ -89,7 +89,8 @@ impl<B> AuthenticateLayer<B> {
         self.with(|settings| settings.manner.explains = true)
     }
 
-    /// The realm in `WWW-Authenticate`; `portcullis` by default.
+    /// The realm in `WWW-Authenticate` of what this layer answers; `portcullis` by default. An [`ApiError`](crate::http::ApiError)
+    /// names none.
     pub fn realm(self, realm: impl Into<Arc<str>>) -> Self {
         self.with(|settings| settings.manner.realm = Some(realm.into()))
     }

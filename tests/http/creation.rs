@@ -299,6 +299,14 @@ fn a_creation_in_doubt_is_not_to_be_repeated_but_looked_for() {
 }
 
 #[test]
+fn a_missing_permission_is_told_without_a_realm_which_only_the_layer_knows() {
+    let app = App::new();
+    let sensor = app.issue(NewToken::read_write(org(1)).write(bucket(1)));
+    let answer = app.by(&sensor).create(json!([bucket_permission("read", 1)]), json!({}));
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"insufficient_scope\""));
+}
+
+#[test]
 fn tokens_that_are_not_accepted_do_nothing() {
     let app = App::new();
     let issue = || app.all_access(org(1));

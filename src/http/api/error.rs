@@ -26,8 +26,8 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
-    /// The error of RFC 6750 in a 401.
-    bearer_error: &'static str,
+    /// `WWW-Authenticate` in a 401, RFC 6750. Without a realm, which only the layer knows.
+    challenge: &'static str,
     /// Whether a 503 asks its client to send the same again.
     retry: bool,
     #[source]
@@ -101,7 +101,7 @@ impl ApiError {
     }
 
     const fn new(status: StatusCode, code: &'static str, message: Cow<'static, str>) -> Self {
-        Self { status, code, message, bearer_error: "insufficient_scope", retry: true, fault: None }
+        Self { status, code, message, challenge: "Bearer error=\"insufficient_scope\"", retry: true, fault: None }
     }
 
     fn because(mut self, fault: Fault) -> Self {
@@ -131,8 +131,7 @@ impl IntoResponse for ApiError {
         headers.insert(ERROR_CODE, HeaderValue::from_static(self.code));
         match self.status {
             StatusCode::UNAUTHORIZED => {
-                let challenge = format!("Bearer realm=\"portcullis\", error=\"{}\"", self.bearer_error);
-                headers.extend(HeaderValue::from_str(&challenge).ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge));
             }
             StatusCode::SERVICE_UNAVAILABLE if self.retry => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -194,7 +193,7 @@ impl From<Reason> for ApiError {
         if reason.is_temporary() {
             return Self::unavailable(reason.to_string());
         }
-        Self { bearer_error: "invalid_token", ..Self::unauthorized("unauthorized access") }
+        Self { challenge: "Bearer error=\"invalid_token\"", ..Self::unauthorized("unauthorized access") }
     }
 }
 
