@@ -24,7 +24,7 @@ use crate::http::refusal::{Manner, Refusal, Rejection};
 /// For any tower server: it is generic over the bodies of requests and responses. `B` is the response's, which the compiler
 /// infers. Responses to refused requests are empty by default ([`influxdb`](Self::influxdb), [`respond`](Self::respond)).
 ///
-/// A [`Refusal`] that a handler inside returns is answered in the same manner.
+/// A [`Refusal`] that a handler inside returns is answered in the same manner; by the innermost layer, where there are several.
 ///
 /// The header stays in the request, marked sensitive, so that its `Debug` does not show the secret.
 ///
@@ -152,6 +152,10 @@ impl<S: fmt::Debug, B> fmt::Debug for Authenticate<S, B> {
     }
 }
 
+/// In a response's extensions: a layer has answered the refusal that is beside it, and a layer around that one leaves it.
+#[derive(Clone, Copy)]
+struct Answered;
+
 impl<B> Settings<B> {
     fn authenticate(&self, headers: &HeaderMap) -> Result<Option<Principal<'static>>, Refusal> {
         match presented(headers)? {
@@ -168,6 +172,7 @@ impl<B> Settings<B> {
         let mut response = (self.respond)(&Rejection { refusal, manner: self.manner.clone() });
         // For the host: what it logs, and counts.
         response.extensions_mut().insert(refusal);
+        response.extensions_mut().insert(Answered);
         response
     }
 }
@@ -243,8 +248,10 @@ where
             StepProjection::Inside { future, settings } => {
                 let response = ready!(future.poll(context))?;
                 // A handler's own refusal, answered as this host answers.
-                let refusal = response.extensions().get::<Refusal>().copied();
-                Poll::Ready(Ok(refusal.map_or(response, |refusal| settings.reject(refusal))))
+                Poll::Ready(Ok(match response.extensions().get::<Refusal>() {
+                    Some(refusal) if response.extensions().get::<Answered>().is_none() => settings.reject(*refusal),
+                    _ => response,
+                }))
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
+use axum::middleware::map_response;
 use axum::response::Result;
 use axum::routing::get;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -248,6 +249,25 @@ fn a_denial_in_a_handler_is_answered_as_the_layer_answers() {
         );
         assert_eq!(body, format!("{{\"code\":\"forbidden\",\"message\":\"missing permission `{missing}`\"}}"));
     }
+}
+
+#[test]
+fn what_an_inner_layer_answered_stays_as_it_is() {
+    let host = Host::new();
+    let between = map_response(async |response: axum::response::Response| ([("x-between", "here")], response));
+    let inner = routes().layer(host.layer().realm("inner").influxdb());
+    let nested = inner.clone().layer(between).layer(host.layer().optional().realm("outer"));
+    for (path, authorization) in
+        [("/maybe".into(), vec![]), (format!("/{}/{}", org(1), bucket(1)), vec![host.header()])]
+    {
+        let authorization: Vec<_> = authorization.iter().map(String::as_str).collect();
+        let (status, mut headers, body) = ask(&nested, "GET", &path, &authorization);
+        assert_eq!(headers.remove("x-between").unwrap(), "here");
+        assert_eq!((status, headers, body), ask(&inner, "GET", &path, &authorization));
+    }
+    // What no layer inside answered, this one does.
+    let (_, headers, _) = ask(&nested, "GET", "/maybe", &["Token nonsense"]);
+    assert!(headers[WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer realm=\"outer\""));
 }
 
 #[test]
