@@ -1,10 +1,10 @@
 //! What the directory is asked, what its failures do, and what nobody learns through it.
 
 use portcullis::NewToken;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::{Answer, App, at, bucket_permission};
-use crate::fixture::{bucket, org};
+use crate::app::{Answer, App, TOKENS, at, bucket_permission, refused};
+use crate::fixture::{bucket, org, set};
 
 /// What the host's log has of an answer.
 fn fault(answer: &Answer) -> Option<String> {
@@ -68,4 +68,44 @@ fn a_change_that_is_made_is_answered_though_the_directory_fails() {
     let changed = put();
     assert_eq!(changed.ok()["permissions"], json!([bucket_permission("read", 2)]));
     assert_eq!(fault(&changed).as_deref(), Some(FAILED));
+}
+
+/// Permissions with names of what there is, and of what there is not.
+fn guesses() -> Vec<Value> {
+    let resources = [
+        json!({ "type": "buckets", "org": "globex" }),
+        json!({ "type": "buckets", "org": "nowhere" }),
+        json!({ "type": "buckets", "orgID": org(2), "name": "theirs" }),
+        json!({ "type": "buckets", "orgID": org(2), "name": "nope" }),
+        json!({ "type": "buckets", "orgID": org(2), "id": bucket(9) }),
+        json!({ "type": "buckets", "orgID": org(2), "id": bucket(7) }),
+        json!({ "type": "users", "name": "bob" }),
+        json!({ "type": "users", "name": "nobody" }),
+    ];
+    resources.into_iter().map(|resource| json!([{ "action": "read", "resource": resource }])).collect()
+}
+
+#[test]
+fn rule_12_no_names_are_looked_up_for_tokens_that_may_not_manage_those_without_an_organization() {
+    let app = App::new();
+    let narrow = app.issue(NewToken::custom(None, set(&["read:orgs/O/buckets"])));
+    let manager = app.issue(NewToken::custom(None, set(&["read:authorizations", "write:authorizations"])));
+    // It is not even asked.
+    app.names.fail_after(0);
+    for caller in [&narrow, &manager] {
+        for permissions in guesses() {
+            let changed =
+                app.by(caller).put(&format!("{TOKENS}/me/permissions"), json!({ "permissions": permissions }));
+            let created = app.by(caller).create(permissions, json!({ "orgID": "0000000000000000" }));
+            for answer in [changed, created] {
+                let operators = "managing a token without an organization needs an operator token";
+                refused(&answer, 403, "forbidden", operators);
+            }
+        }
+    }
+    app.names.heal();
+    let path = format!("{}/permissions", at(narrow.token.id()));
+    let named = json!([{ "action": "read", "resource": { "type": "buckets", "org": "globex", "name": "theirs" } }]);
+    let changed = app.operator().put(&path, json!({ "permissions": named })).ok();
+    assert_eq!(changed["permissions"][0]["resource"]["id"], json!(bucket(9)));
 }

@@ -16,10 +16,8 @@ use crate::http::api::body::{
 };
 use crate::http::api::error::ApiError;
 use crate::http::api::etag::Condition;
-use crate::http::api::permissions::{kind, parse, resolve};
+use crate::http::api::permissions::{kind, manages, parse, resolve};
 use crate::http::api::target::Target;
-use crate::model::action::Write;
-use crate::model::resource::Resource;
 
 /// `PATCH /api/v2/authorizations/{id}`
 pub(super) async fn update(
@@ -60,10 +58,7 @@ pub(super) async fn permissions(
     let parsed = parse(posted.permissions)?;
     let id = target.id(&caller)?;
     let home = context.authority.get(&caller, id)?.organization();
-    if let Some(home) = home {
-        // Before any name is looked up: whoever may not change the token must not find out what there is.
-        let _permit = caller.authorize(Write, Resource::authorizations(home).with_id(id.into()))?;
-    }
+    manages(&caller, home, Some(id))?;
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let organization = home.map_or(PostedOrganization::None, PostedOrganization::Some);
     let update = update.kind(kind(organization, permissions)?);

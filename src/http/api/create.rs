@@ -10,9 +10,8 @@ use crate::authority::request::NewToken;
 use crate::http::api::body::{Body, NewAuthorization, Object, PostedOrganization, PostedStatus};
 use crate::http::api::directory::user;
 use crate::http::api::error::ApiError;
-use crate::http::api::permissions::{kind, parse, resolve};
-use crate::model::action::Write;
-use crate::model::resource::{Resource, ResourceType};
+use crate::http::api::permissions::{kind, manages, parse, resolve};
+use crate::model::resource::Resource;
 
 pub(super) async fn create(
     State(context): State<Context>,
@@ -24,9 +23,7 @@ pub(super) async fn create(
         PostedOrganization::Some(home) => Some(home),
         _ => None,
     };
-    // Before any name is looked up: whoever may not create tokens here must not find out what there is.
-    let place = home.map_or(Resource::global(ResourceType::AUTHORIZATIONS), Resource::authorizations);
-    let _permit = caller.authorize(Write, place)?;
+    manages(&caller, home, None)?;
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let kind = kind(posted.organization, permissions)?;
     let mut known = Vec::new();

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::authority::error::Error;
+use crate::authority::principal::Principal;
 use crate::http::api::body::{Object, PostedOrganization, PostedPermission};
 use crate::http::api::directory::{Directory, ORGANIZATIONS, USERS, organization};
 use crate::http::api::error::ApiError;
-use crate::model::action::Action;
-use crate::model::id::{OrgId, ResourceId};
-use crate::model::kind::TokenKind;
+use crate::model::action::{Action, Write};
+use crate::model::id::{OrgId, ResourceId, TokenId};
+use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::{Pattern, Permission, parse_action, parse_kind};
 use crate::model::permission_set::PermissionSet;
 use crate::model::resource::{Resource, ResourceType};
@@ -90,6 +92,18 @@ fn either<T: std::str::FromStr<Err: Into<ApiError>>>(
         (None, Some(name)) => Ok(Some(ById::Name(name))),
         (None, None) => Ok(None),
     }
+}
+
+/// That the caller manages tokens of that organization, or this one of them, as the authority will ask again. Before any name is
+/// looked up: whoever does not must not find out what there is.
+pub(crate) fn manages(caller: &Principal<'_>, home: Option<OrgId>, id: Option<TokenId>) -> Result<(), ApiError> {
+    let Some(home) = home else {
+        let name = caller.token()?.kind().name();
+        return if name == KindName::Operator { Ok(()) } else { Err(Error::operators_only(KindName::Custom).into()) };
+    };
+    let all = Resource::authorizations(home);
+    let _permit = caller.authorize(Write, id.map_or(all, |id| all.with_id(id.into())))?;
+    Ok(())
 }
 
 /// The permissions of a token to be: looks names up, in the token's own organization, and makes sure that everything is in
