@@ -181,7 +181,9 @@ impl Known {
     fn name(&self, of: &Resource) -> Option<String> {
         let id = of.id()?;
         match (of.kind(), of.org()) {
-            (ResourceType::ORGS, Some(organization)) => Some(self.organizations.get(&organization)?.name.clone()),
+            (ResourceType::ORGS, Some(organization)) if organization == uuid(id).into() => {
+                Some(self.organizations.get(&organization)?.name.clone())
+            }
             (ResourceType::USERS, None) => {
                 let user = uuid(id).into();
                 Some(self.users.get(&user)?.name.clone())

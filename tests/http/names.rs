@@ -1,10 +1,10 @@
 //! What the directory is asked, what its failures do, and what nobody learns through it.
 
-use portcullis::NewToken;
+use portcullis::{Issued, NewToken};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, TOKENS, at, bucket_permission, refused};
-use crate::fixture::{bucket, org, set};
+use crate::fixture::{bucket, org, set, user};
 
 /// What the host's log has of an answer.
 fn fault(answer: &Answer) -> Option<String> {
@@ -108,4 +108,75 @@ fn rule_12_no_names_are_looked_up_for_tokens_that_may_not_manage_those_without_a
     let named = json!([{ "action": "read", "resource": { "type": "buckets", "org": "globex", "name": "theirs" } }]);
     let changed = app.operator().put(&path, json!({ "permissions": named })).ok();
     assert_eq!(changed["permissions"][0]["resource"]["id"], json!(bucket(9)));
+}
+
+/// Who asks for lists, and whether it may know of other organizations, and of other users.
+fn callers(app: &App) -> Vec<(&'static str, Issued, bool, bool)> {
+    let global = |permissions: &[&str]| app.issue(NewToken::custom(None, set(permissions)));
+    vec![
+        ("operator", app.issue(NewToken::operator()), true, true),
+        ("all access", app.all_access(org(1)), false, false),
+        ("sensor", app.issue(NewToken::read_write(org(1)).write(bucket(1))), false, false),
+        ("without an organization", global(&["read:orgs/O/buckets", "read:authorizations"]), false, false),
+        ("who reads organizations", global(&["read:orgs"]), true, false),
+        ("who reads users", global(&["read:users"]), false, true),
+    ]
+}
+
+#[test]
+fn rule_12_the_names_of_users_are_told_only_to_those_who_may_read_them() {
+    let app = App::new();
+    for (who, token, _, knows) in callers(&app) {
+        let list = |user: &str| app.by(&token).get(&format!("{TOKENS}?user={user}"));
+        let (some, none) = (list("bob"), list("nobody"));
+        assert_eq!(some.ok()["authorizations"], json!([]), "{who}");
+        if knows {
+            refused(&none, 404, "not found", "user not found");
+        } else {
+            assert_eq!((none.status, none.text), (some.status, some.text), "{who}");
+        }
+    }
+    // In its own organization, a name is a filter like any other.
+    let admin = app.all_access(org(2));
+    let list = app.by(&admin).get(&format!("{TOKENS}?user=alice")).ok();
+    assert_eq!(list["authorizations"][0]["id"], json!(admin.token.id()));
+}
+
+#[test]
+fn rule_12_the_names_of_organizations_are_told_only_to_their_own_tokens_and_those_who_may_read_them() {
+    let app = App::new();
+    for (who, token, knows, _) in callers(&app) {
+        let list = |organization: &str| app.by(&token).get(&format!("{TOKENS}?org={organization}"));
+        for (name, knows) in [("globex", knows), ("nowhere", false)] {
+            let answer = list(name);
+            if knows {
+                assert_eq!(answer.status, 200, "{who}");
+            } else {
+                refused(&answer, 404, "not found", &format!("organization name \"{name}\" not found"));
+            }
+        }
+        let own = token.token.organization().is_some();
+        assert_eq!(list("acme").status, if own || knows { 200 } else { 404 }, "{who}");
+    }
+}
+
+#[test]
+fn rule_07_a_token_of_an_organization_is_told_no_names_of_others_and_of_users() {
+    let app = App::new();
+    let admin = app.all_access(org(1));
+    for name in ["bob", "nobody"] {
+        let permission = json!([{ "action": "read", "resource": { "type": "users", "name": name } }]);
+        let message = format!("\"{name}\" not found among orgs/{}/users", org(1));
+        refused(&app.by(&admin).create(permission, json!({})), 400, "invalid", &message);
+    }
+    let ids = [
+        json!({ "type": "users", "orgID": org(1), "id": user(2) }),
+        json!({ "type": "orgs", "orgID": org(1), "id": org(2) }),
+    ];
+    for resource in ids {
+        let shown = app.by(&admin).create(json!([{ "action": "read", "resource": resource }]), json!({}));
+        assert_eq!(shown.ok()["permissions"][0]["resource"]["name"], json!(null), "{shown:?}");
+    }
+    let own = json!([{ "action": "read", "resource": { "type": "orgs", "orgID": org(1), "id": org(1) } }]);
+    assert_eq!(app.by(&admin).create(own, json!({})).ok()["permissions"][0]["resource"]["name"], "acme");
 }

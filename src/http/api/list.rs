@@ -12,12 +12,15 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, json};
+use crate::authority::error::Error;
 use crate::authority::principal::Principal;
 use crate::http::api::directory::{ORGANIZATIONS, USERS, found_user, organization};
 use crate::http::api::error::ApiError;
 use crate::http::api::representation::{AUTHORIZATIONS, Representation};
 use crate::index::list::Filter;
-use crate::model::id::TokenId;
+use crate::model::action::Read;
+use crate::model::id::{TokenId, UserId};
+use crate::model::resource::Resource;
 use crate::model::token::Token;
 
 /// The most tokens in one answer. More are on the page that `links.next` names.
@@ -63,7 +66,7 @@ struct Links {
     next: Option<String>,
 }
 
-/// The filter of a query, or that it fits nothing.
+/// What a query asks for.
 enum Wanted {
     One(TokenId),
     Fitting(Filter),
@@ -119,15 +122,20 @@ impl Context {
         };
         if let (None, Some(name)) = (filter.organization, given(parameters.organization_name.as_deref())) {
             let found = self.directory.find(ORGANIZATIONS, name).await?.map(organization);
-            // To a token of one organization, others look as if they did not exist.
+            // To all others, an organization looks as if it did not exist.
             let own = caller.token()?.organization();
-            let found = found.filter(|found| own.is_none_or(|own| own == *found));
+            let known = |id| own == Some(id) || caller.authorize(Read, Resource::organization(id)).is_ok();
+            let found = found.filter(|found| known(*found));
             let unknown = || ApiError::not_found(format!("organization name \"{name}\" not found"));
             filter.organization = Some(found.ok_or_else(unknown)?);
         }
         if let (None, Some(name)) = (filter.owner, given(parameters.user_name.as_deref())) {
-            let found = self.directory.find(USERS, name).await?.map(found_user);
-            filter.owner = Some(found.ok_or_else(|| ApiError::not_found("user not found"))?);
+            filter.owner = Some(match self.directory.find(USERS, name).await? {
+                Some(found) => found_user(found),
+                None if caller.authorize(Read, USERS).is_ok() => return Err(ApiError::not_found("user not found")),
+                // To whoever may not read users, one that does not exist looks like one that has no tokens.
+                None => UserId::generate().map_err(Error::from)?,
+            });
         }
         Ok(Wanted::Fitting(filter))
     }

@@ -180,7 +180,8 @@ impl Names<'_> {
     ) -> Result<ResourceId, ApiError> {
         let among = match (kind, organization) {
             (Some(ResourceType::ORGS), _) => return self.organization(name, home).await.map(Into::into),
-            (Some(ResourceType::USERS), _) => USERS,
+            // Users are the instance's. Whoever manages an organization's tokens need not know them.
+            (Some(ResourceType::USERS), None) => USERS,
             (Some(kind), Some(organization)) if organization_agrees(home, organization) => {
                 Resource::within(organization, kind).map_err(|error| ApiError::invalid(error.to_string()))?
             }

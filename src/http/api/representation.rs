@@ -114,8 +114,8 @@ impl Names {
 fn named(pattern: &Pattern) -> Option<Resource> {
     let id = pattern.id()?;
     match (pattern.kind()?, pattern.org()) {
-        (ResourceType::ORGS, _) => Some(Resource::organization(super::directory::organization(id))),
-        (ResourceType::USERS, _) => Some(user(super::directory::found_user(id))),
+        (ResourceType::ORGS, None) => Some(Resource::organization(super::directory::organization(id))),
+        (ResourceType::USERS, None) => Some(user(super::directory::found_user(id))),
         (kind, Some(organization)) => Some(Resource::within(organization, kind).ok()?.with_id(id)),
         _ => None,
     }
