@@ -140,6 +140,58 @@ fn pages_lead_to_each_other() {
     assert_eq!(zero["authorizations"].as_array().unwrap().len(), 1);
 }
 
+/// On so many buckets.
+fn wide(buckets: u64) -> NewToken {
+    (1..=buckets).fold(NewToken::read_write(org(1)), |new, number| {
+        let bucket = number.try_into().unwrap();
+        new.read(bucket).write(bucket)
+    })
+}
+
+#[test]
+fn an_answer_holds_no_more_than_so_many_permissions_and_leads_on() {
+    let app = App::new();
+    let mut made = vec![app.root.token.id()];
+    made.extend((0..6).map(|_| app.issue(wide(10_000)).token.id()));
+    made.sort_unstable();
+    let (mut path, mut seen, mut pages) = (TOKENS.to_owned(), Vec::new(), 0);
+    loop {
+        let page = app.operator().get(&path).ok();
+        let tokens = page["authorizations"].as_array().unwrap();
+        let permissions = |token: &Value| token["permissions"].as_array().unwrap().len();
+        assert!(tokens.iter().map(permissions).sum::<usize>() <= 100_000);
+        assert!(!tokens.is_empty());
+        seen.extend(tokens.iter().map(|token| token["id"].clone()));
+        pages += 1;
+        match page["links"]["next"].as_str() {
+            Some(next) => path = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!((pages, json!(seen)), (2, json!(made)));
+}
+
+#[test]
+fn more_permissions_than_a_client_can_send_are_shown_in_few_words() {
+    let app = App::new();
+    let starred = |patterns: u64| {
+        let one = |id: u64| ["read", "write"].map(|action| format!("{action}:orgs/O/*/{id:016x}"));
+        let texts: Vec<_> = (1..=patterns).flat_map(one).collect();
+        custom(org(1), &texts.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // Of each, 22 types to read and to write.
+    for (patterns, shown, kind) in [(400, 400 * 44, "authorizations"), (500, 500 * 2, "*")] {
+        let path = at(app.issue(starred(patterns)).token.id());
+        let (token, grants) = (app.operator().get(&path).ok(), app.operator().get(&format!("{path}/permissions")).ok());
+        for (permissions, number) in
+            [(&token["permissions"], shown), (&grants["expanded"], shown), (&grants["permissions"], patterns * 2)]
+        {
+            assert_eq!(permissions.as_array().unwrap().len() as u64, number, "{patterns}");
+        }
+        assert_eq!(token["permissions"][0]["resource"]["type"], kind);
+    }
+}
+
 #[test]
 fn one_token_for_those_who_may_see_it() {
     let world = World::new();

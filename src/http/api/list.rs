@@ -16,7 +16,7 @@ use crate::authority::error::Error;
 use crate::authority::principal::Principal;
 use crate::http::api::directory::{ORGANIZATIONS, USERS, found_user, organization};
 use crate::http::api::error::ApiError;
-use crate::http::api::representation::{AUTHORIZATIONS, Representation};
+use crate::http::api::representation::{AUTHORIZATIONS, Representation, length};
 use crate::index::list::Filter;
 use crate::model::action::Read;
 use crate::model::id::{TokenId, UserId};
@@ -25,6 +25,9 @@ use crate::model::token::Token;
 
 /// The most tokens in one answer. More are on the page that `links.next` names.
 const MOST: usize = 10_000;
+
+/// The most permissions in one answer, so that nobody's large tokens fill the server's memory; a single token has fewer.
+const PERMISSIONS: usize = 100_000;
 
 /// The most parts of the list that one request with a `limit` looks at.
 const PARTS: usize = 16;
@@ -140,7 +143,8 @@ impl Context {
         Ok(Wanted::Fitting(filter))
     }
 
-    /// A page of at most `limit`, possibly short; without one everything, as InfluxDB's clients expect, up to [`MOST`].
+    /// A page of at most `limit`, possibly short; without one everything, as InfluxDB's clients expect, up to [`MOST`] tokens and
+    /// [`PERMISSIONS`].
     async fn page(
         &self,
         caller: &Principal<'_>,
@@ -148,12 +152,20 @@ impl Context {
         mut after: Option<TokenId>,
         limit: Option<usize>,
     ) -> Result<(Vec<Token>, Option<TokenId>), ApiError> {
-        let mut tokens = Vec::new();
+        let (mut tokens, mut permissions) = (Vec::<Token>::new(), 0);
         let most = limit.unwrap_or(MOST).clamp(1, MOST);
         let parts = limit.map_or(usize::MAX, |_| PARTS);
         for _ in 0..parts {
             let page = self.authority.list(caller, filter, after, most - tokens.len())?;
-            tokens.extend(page.tokens);
+            for token in page.tokens {
+                permissions += length(token.kind());
+                if let Some(last) = tokens.last().map(Token::id)
+                    && permissions > PERMISSIONS
+                {
+                    return Ok((tokens, Some(last)));
+                }
+                tokens.push(token);
+            }
             after = page.next;
             if after.is_none() || tokens.len() >= most {
                 break;

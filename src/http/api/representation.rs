@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::http::api::body::NO_ORGANIZATION;
 use crate::http::api::directory::{Directory, DirectoryError, user};
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
-use crate::model::kind::KindName;
+use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::{Pattern, Permission};
 use crate::model::resource::{Resource, ResourceType};
 use crate::model::time::Timestamp;
@@ -121,6 +121,26 @@ fn named(pattern: &Pattern) -> Option<Resource> {
     }
 }
 
+/// The most permissions that a token is shown with one by one: as many as a client can send.
+const ONE_BY_ONE: usize = 2 * TokenKind::MAX_PATTERNS;
+
+/// A token's permissions as they are shown: InfluxDB's types one by one or, if those are too many, in the token's own few words,
+/// with `*` for any type. Otherwise what a client sends would be answered by 22 times as much.
+fn shown(kind: &TokenKind) -> Vec<Permission> {
+    if one_by_one(kind) > ONE_BY_ONE { kind.permissions().iter().collect() } else { kind.expanded() }
+}
+
+/// How many permissions a token is shown with, at most.
+pub(crate) fn length(kind: &TokenKind) -> usize {
+    one_by_one(kind).min(ONE_BY_ONE)
+}
+
+/// How many there are one by one, at most.
+fn one_by_one(kind: &TokenKind) -> usize {
+    let types = |pattern: Pattern| if pattern.kind().is_none() { ResourceType::INFLUXDB.len() } else { 1 };
+    kind.permissions().patterns().map(|(pattern, actions)| types(pattern) * actions.iter().count()).sum()
+}
+
 impl Representation {
     pub(crate) fn new(token: &Token, names: &Names, now: Timestamp, secret: Option<&Secret>) -> Self {
         let (id, owner) = (token.id(), token.owner());
@@ -138,7 +158,7 @@ impl Representation {
             org: organization.and_then(|id| names.get(Resource::organization(id))).unwrap_or_default(),
             owner,
             user: names.get(user(owner)).unwrap_or_default(),
-            permissions: token.kind().expanded().into_iter().map(|each| names.permission(each)).collect(),
+            permissions: shown(token.kind()).into_iter().map(|each| names.permission(each)).collect(),
             links: Links { this: format!("{AUTHORIZATIONS}/{id}"), user: format!("/api/v2/users/{owner}") },
             created_at: token.created_at(),
             updated_at: token.updated_at(),
@@ -160,7 +180,7 @@ pub(crate) struct Grants {
     organization: String,
     /// As few as possible; `*` is any type, later ones too.
     permissions: Vec<NamedPermission>,
-    /// InfluxDB's types one by one.
+    /// InfluxDB's types one by one, unless those are too many.
     expanded: Vec<NamedPermission>,
 }
 
@@ -171,7 +191,7 @@ impl Grants {
             kind: kind.name(),
             organization: kind.organization().map_or_else(|| NO_ORGANIZATION.into(), |id| id.to_string()),
             permissions: kind.permissions().iter().map(|each| names.permission(each)).collect(),
-            expanded: kind.expanded().into_iter().map(|each| names.permission(each)).collect(),
+            expanded: shown(kind).into_iter().map(|each| names.permission(each)).collect(),
         }
     }
 }
