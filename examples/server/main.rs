@@ -107,7 +107,10 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         println!("set up before; list the tokens that yours may see:\n");
         println!("  curl -H \"Authorization: Token $TOKEN\" {url}/api/v2/authorizations\n");
     }
+    let authority = Arc::clone(&server.authority);
     serve::until_asked_to_stop(listener, router(server)).await?;
+    // Whatever requests were not finished in time still hold it, and dropping it would block.
+    authority.close().await?;
     println!("stopped");
     Ok(())
 }

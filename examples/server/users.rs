@@ -23,8 +23,7 @@ pub fn routes() -> Router<Server> {
 }
 
 async fn me(State(server): State<Server>, caller: Principal<'static>) -> Result<Response> {
-    let id = caller.token().map_err(ApiError::from)?.owner();
-    Ok(json(StatusCode::OK, &server.shown(id)?))
+    Ok(json(StatusCode::OK, &server.shown(own(&caller)?)?))
 }
 
 #[derive(Deserialize)]
@@ -38,7 +37,7 @@ async fn list(
     caller: Principal<'static>,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response> {
-    let own = caller.token().map_err(ApiError::from)?.owner();
+    let own = own(&caller)?;
     let found: Vec<_> = {
         let known = server.directory.known();
         let users = known.users.iter();
@@ -79,8 +78,8 @@ async fn create(State(server): State<Server>, caller: Principal<'static>, Body(n
 }
 
 async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
-    let id: UserId = id.parse().map_err(ApiError::from)?;
-    if caller.token().map_err(ApiError::from)?.owner() != id {
+    let id = parse(&id)?;
+    if own(&caller)? != id {
         let _permit = caller.authorize(Read, resource(id))?;
     }
     Ok(json(StatusCode::OK, &server.shown(id)?))
@@ -98,7 +97,7 @@ async fn update(
     id: Path<String>,
     Body(change): Body<Change>,
 ) -> Result<Response> {
-    let id: UserId = id.parse().map_err(ApiError::from)?;
+    let id = parse(&id)?;
     let _permit = caller.authorize(Write, resource(id))?;
     server.shown(id)?;
     if let Some(name) = change.name {
@@ -119,7 +118,7 @@ async fn update(
 }
 
 async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
-    let id: UserId = id.parse().map_err(ApiError::from)?;
+    let id = parse(&id)?;
     let _permit = caller.authorize(Write, resource(id))?;
     server.shown(id)?;
     // Its tokens first: they must not outlive it.
@@ -132,6 +131,15 @@ async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Pa
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose token it is.
+fn own(caller: &Principal<'_>) -> std::result::Result<UserId, ApiError> {
+    Ok(caller.token()?.owner())
+}
+
+fn parse(id: &str) -> std::result::Result<UserId, ApiError> {
+    Ok(id.parse()?)
 }
 
 fn resource(id: UserId) -> Resource {
