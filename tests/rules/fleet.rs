@@ -244,6 +244,18 @@ fn rule_17_an_authority_can_wait_for_the_revision_of_a_receipt() {
 }
 
 #[test]
+fn a_store_is_not_read_for_those_who_wait_no_more() {
+    let world = World::new();
+    let late = world.node_with(|builder| builder.follow(HOUR));
+    drop(late.follow_to(u64::MAX));
+    let before = late.follow_to(0).wait().unwrap();
+    world.authority.set_owner(host(), user(7), Standing::Suspended).wait().unwrap();
+    // Several times as long as between two readings for somebody.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(late.position(), before);
+}
+
+#[test]
 fn every_decision_tells_the_revision_that_it_was_made_at() {
     let world = World::new();
     let principal = world.principal(NewToken::all_access(org(1)));
