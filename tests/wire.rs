@@ -282,6 +282,8 @@ fn resource_types_are_checked_by_name() {
          views documents notificationRules notificationEndpoints checks dbrp notebooks annotations remotes \
          replications instance"
     );
+    let kind = ResourceType::BUCKETS;
+    assert_eq!(format!("{kind}|{kind:>9}|{kind:?}"), "buckets|  buckets|ResourceType(buckets)");
     let error = Resource::within(org(), ResourceType::INSTANCE).unwrap_err();
     assert_eq!(error.to_string(), "`instance` is not part of any organization");
     assert!(Pattern::new(Some(ResourceType::INSTANCE), Some(org()), None).is_err());
