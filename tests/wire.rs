@@ -1,6 +1,8 @@
 //! What crosses the wire: ids, permissions, kinds, secrets. Exact texts, and the exact error of each bad input.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use portcullis::{
     Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionSet, Reason, Resource,
     ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
@@ -284,6 +286,7 @@ fn resource_types_are_checked_by_name() {
     );
     let kind = ResourceType::BUCKETS;
     assert_eq!(format!("{kind}|{kind:>9}|{kind:?}"), "buckets|  buckets|ResourceType(buckets)");
+    assert_eq!(format!("{:?}", Resource::INSTANCE), "Resource(instance)");
     let error = Resource::within(org(), ResourceType::INSTANCE).unwrap_err();
     assert_eq!(error.to_string(), "`instance` is not part of any organization");
     assert!(Pattern::new(Some(ResourceType::INSTANCE), Some(org()), None).is_err());
@@ -433,11 +436,17 @@ fn times_and_standings_are_read_as_written() {
     assert!(serde_json::from_str::<Timestamp>("1700000000").is_err());
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
     let after = Timestamp::MAX.as_micros() + 1;
+    for micros in [after, u64::MAX] {
+        assert_eq!(Timestamp::from_micros(micros), Timestamp::MAX);
+    }
+    assert_eq!(time.saturating_add(Duration::MAX), Timestamp::MAX);
+    assert_eq!(time.saturating_sub(Duration::MAX), Timestamp::EPOCH);
     let error = postcard::from_bytes::<Timestamp>(&postcard::to_allocvec(&after).unwrap());
     assert!(error.is_err());
     for (status, name) in [(Status::Active, "active"), (Status::Inactive, "inactive"), (Status::Revoked, "revoked")] {
         assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{name}\""));
         assert_eq!(name.parse::<Status>().unwrap(), status);
+        assert_eq!(status.to_string(), name);
     }
     assert_eq!(
         "".parse::<Status>().unwrap_err().to_string(),
@@ -475,6 +484,9 @@ fn a_token_serializes_for_people_in_influxdbs_field_names() {
         "refused": null,
     });
     assert_eq!(serde_json::to_value(&issued.token).unwrap(), expected);
+    // Ids are in the order of creation: they begin with the authority's time in milliseconds.
+    let id = issued.token.id().to_string().replace('-', "");
+    assert_eq!(u64::from_str_radix(&id[..12], 16), Ok(1_800_000_000_000));
 }
 
 /// Scanners and clients know it, and stored digests are of it.
