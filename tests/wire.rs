@@ -435,6 +435,7 @@ fn times_and_standings_are_read_as_written() {
     assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
     assert!(serde_json::from_str::<Timestamp>("1700000000").is_err());
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
+    assert_eq!(format!("{:?}", Timestamp::EPOCH), "Timestamp(1970-01-01T00:00:00.000000Z)");
     let after = Timestamp::MAX.as_micros() + 1;
     for micros in [after, u64::MAX] {
         assert_eq!(Timestamp::from_micros(micros), Timestamp::MAX);
