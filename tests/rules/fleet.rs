@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use portcullis::testing::{Call, Fault, Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Authority, Builder, Changes, ChangesError, CommitError, CommitId, Error, Everywhere, MemoryStore, NewToken,
-    Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError, Timestamp, TokenId,
-    TokenStore, Update,
+    Authority, Builder, Changes, ChangesError, Clock, CommitError, CommitId, Error, Everywhere, MemoryStore, NewToken,
+    Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError, SystemClock,
+    Timestamp, TokenId, TokenStore, Update,
 };
 
 use crate::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
@@ -241,6 +241,16 @@ fn rule_17_an_authority_can_wait_for_the_revision_of_a_receipt() {
     let never = late.follow_to(u64::MAX);
     drop(late);
     assert!(matches!(never.wait(), Err(Error::Closed)));
+}
+
+#[test]
+fn rule_17_the_time_that_views_grow_old_by_goes_on_whatever_the_clock_says() {
+    let clocks: [Box<dyn Clock>; 2] = [Box::new(SystemClock), Box::new(|| START)];
+    for clock in clocks {
+        let before = clock.uptime();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(clock.uptime() >= before + Duration::from_millis(2));
+    }
 }
 
 #[test]
