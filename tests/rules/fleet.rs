@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use portcullis::testing::{Call, Fault, Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Authority, Builder, Changes, ChangesError, Clock, CommitError, CommitId, Error, Everywhere, MemoryStore, NewToken,
-    Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError, SystemClock,
-    Timestamp, TokenId, TokenStore, Update,
+    Action, Authority, Builder, Changes, ChangesError, Clock, CommitError, CommitId, Error, Everywhere, MemoryStore,
+    NewToken, Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError,
+    SystemClock, Timestamp, TokenId, TokenStore, Update,
 };
 
 use crate::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
@@ -278,6 +278,9 @@ fn every_decision_tells_the_revision_that_it_was_made_at() {
     let receipt = world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
     let denial = principal.authorize(Read, Resource::INSTANCE).unwrap_err();
     assert_eq!((denial.reason(), denial.revision()), (Reason::OwnerSuspended, Some(receipt.revision)));
+    let id = principal.token_id().unwrap();
+    let explained = world.authority.explain(host(), id, Action::READ, &Resource::INSTANCE).unwrap();
+    assert_eq!(explained, Err(denial));
 }
 
 #[test]
