@@ -459,13 +459,15 @@ fn times_and_standings_are_read_as_written() {
 #[test]
 fn a_token_serializes_for_people_in_influxdbs_field_names() {
     let clock = portcullis::testing::ManualClock::new(portcullis::Timestamp::from_micros(1_800_000_000_000_000));
-    let authority = portcullis::Authority::builder().clock(clock).open(portcullis::MemoryStore::new()).wait().unwrap();
+    let host = portcullis::Actor::host("test");
+    let settings = portcullis::Authority::builder().clock(clock.clone());
+    let authority = settings.open(portcullis::MemoryStore::new()).wait().unwrap();
     let new = portcullis::NewToken::read_write(OrgId::try_from(1).unwrap())
         .owner(portcullis::UserId::try_from(2).unwrap())
         .read(ResourceId::try_from(3).unwrap())
         .description("a sensor")
         .expires_in(std::time::Duration::from_mins(1));
-    let issued = authority.create(portcullis::Actor::host("test"), new).wait().unwrap();
+    let issued = authority.create(&host, new).wait().unwrap();
     let expected = serde_json::json!({
         "id": issued.token.id().to_string(),
         "kind": "readWrite",
@@ -485,6 +487,12 @@ fn a_token_serializes_for_people_in_influxdbs_field_names() {
         "refused": null,
     });
     assert_eq!(serde_json::to_value(&issued.token).unwrap(), expected);
+    // Why it is refused, but for its time, which everybody sees.
+    let refused = || serde_json::to_value(authority.get(&host, issued.token.id()).unwrap()).unwrap()["refused"].clone();
+    clock.advance(Duration::from_mins(2));
+    assert_eq!(refused(), serde_json::Value::Null);
+    authority.revoke(&host, issued.token.id()).wait().unwrap();
+    assert_eq!(refused(), "revoked");
     // Ids are in the order of creation: they begin with the authority's time in milliseconds.
     let id = issued.token.id().to_string().replace('-', "");
     assert_eq!(u64::from_str_radix(&id[..12], 16), Ok(1_800_000_000_000));
