@@ -224,7 +224,9 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
                 let mut under = index.created_under(id).into_iter().filter_map(|id| index.record(id));
                 under.try_for_each(|(_, token)| match dominates(&acting, &token) {
                     // What it lacks would tell of one that it may not see.
-                    Err(_) if !acting.sees(token.id, token.kind.organization()) => acting.reads_all(&token.kind),
+                    refused @ Err(_) if !acting.sees(token.id, token.kind.organization()) => {
+                        acting.reads_all(&token.kind).and(refused)
+                    }
                     answer => answer,
                 })?;
             }
