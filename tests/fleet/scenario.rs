@@ -202,12 +202,12 @@ impl Fleet {
     fn restore(&mut self, after: Duration) -> Restored {
         thread::sleep(after);
         self.proxies.iter().for_each(|proxy| proxy.set(Network::Silent));
-        thread::sleep(Duration::from_millis(100));
-        let revision: i64 = server::run(server::ask(&self.server.options(), REVISION));
         self.server.stop("INT").unwrap();
         self.server.save().unwrap();
-        self.proxies.iter().for_each(|proxy| proxy.set(Network::Fine));
         server::run(self.server.up());
+        // Before any node gets through, but after all that did before: a commit that had arrived may take as long as it likes.
+        let revision: i64 = server::run(server::ask(&self.server.options(), REVISION));
+        self.proxies.iter().for_each(|proxy| proxy.set(Network::Fine));
         thread::sleep(after);
         self.server.stop("INT").unwrap();
         self.server.put_back().unwrap();
