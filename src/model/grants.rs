@@ -508,4 +508,18 @@ mod tests {
             assert!(patterns.iter().all(|pattern| grants.granted(&other(pattern)).is_empty()), "{patterns:?}");
         }
     }
+
+    #[test]
+    fn an_action_that_two_grants_give_is_given() {
+        let (org, id) = (OrgId::try_from(1).unwrap(), |n: u64| ResourceId::try_from(n).unwrap());
+        let one = |n| (Pattern { id: Some(id(n)), ..Pattern::ANY }, Action::READ);
+        let of_kind = |kind| (Pattern::new(Some(kind), None, None).unwrap(), Action::READ);
+        let whole = (Pattern::all_of(org), Action::READ_WRITE);
+        let request = Resource::bucket(org, id(1));
+        // Two probes, and several.
+        for more in [vec![one(2)], vec![of_kind(ResourceType::BUCKETS), of_kind(ResourceType::TASKS)]] {
+            let grants = Grants::new([whole, one(1)].into_iter().chain(more));
+            assert_eq!(grants.granted(&request), Action::READ_WRITE);
+        }
+    }
 }
