@@ -257,8 +257,7 @@ impl Acting {
     /// That it may see every token of the kind's organization.
     pub(crate) fn reads_all(&self, kind: &TokenKind) -> Result<(), Error> {
         let Some(organization) = kind.organization() else { return Err(Error::operators_only(kind.name())) };
-        let resource = Resource::authorizations(organization);
-        judge(Action::READ, self.granted(&resource), &resource, None).map_err(Error::Denied)
+        self.has(Action::READ, &Resource::authorizations(organization))
     }
 
     /// That it has everything that the kind has (design rules 10 and 11).
@@ -292,7 +291,11 @@ impl Acting {
             Some(id) => authorization(organization, id),
             None => Resource::authorizations(organization),
         };
-        judge(Action::WRITE, self.granted(&resource), &resource, None).map_err(Error::Denied)
+        self.has(Action::WRITE, &resource)
+    }
+
+    fn has(&self, action: Action, resource: &Resource) -> Result<(), Error> {
+        judge(action, self.granted(resource), resource, None).map_err(Error::Denied)
     }
 
     /// Who created what this actor creates.

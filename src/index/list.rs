@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 use crate::index::catalog::Incomplete;
-use crate::index::slot::Slot;
+use crate::index::slot::{Facts, Slot};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::KindName;
 use crate::model::time::Timestamp;
@@ -71,8 +71,7 @@ impl Index {
             }
         };
         let owner = filter.owner.map(|owner| catalog.owners.find(&owner));
-        let fits = |slot: &Slot| {
-            let facts = slot.facts(|facts| *facts);
+        let fits = |slot: &Slot, facts: &Facts| {
             let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(Creator::token);
             filter.kind.is_none_or(|kind| facts.state.kind() == kind)
                 && filter.status.is_none_or(|status| facts.state.status() == status)
@@ -80,9 +79,8 @@ impl Index {
                 && filter.expires_by.is_none_or(|by| facts.expires_at().is_some_and(|end| end <= by))
                 && filter.creator.is_none_or(|token| creator() == Some(token))
         };
-        let shown = |slot: &Slot| {
-            let organization = slot.facts(|facts| facts.organization);
-            let organization = catalog.organizations.value(organization).copied();
+        let shown = |slot: &Slot, facts: &Facts| {
+            let organization = catalog.organizations.value(facts.organization).copied();
             TokenId::from_u128(slot.id()).filter(|id| visible(*id, organization))
         };
         let slots: Box<dyn Iterator<Item = u32>> = if let Some(ids) = only {
@@ -95,14 +93,15 @@ impl Index {
         let (mut last, mut examined) = (None, 0);
         for place in slots {
             let Some(slot) = self.slots.get(place) else { continue };
+            let facts = slot.facts(|facts| *facts);
             // As if it was not there, however many: a page that ended with it would tell of it.
-            let Some(id) = shown(slot) else { continue };
+            let Some(id) = shown(slot, &facts) else { continue };
             if page.tokens.len() >= limit.max(1) || examined >= EXAMINED {
                 page.next = last;
                 break;
             }
             (last, examined) = (Some(id), examined + 1);
-            if fits(slot) {
+            if fits(slot, &facts) {
                 page.tokens.extend(self.token_in(&catalog, place));
             }
         }
