@@ -114,6 +114,9 @@ fn fills_up(file: &Path, cause: &str, fill: impl Fn(), free: impl Fn()) {
         assert!(matches!(error, Error::Store(_) | Error::InDoubt(_)) && error.is_temporary(), "{error:?}");
         let text = chain(&error);
         assert!(text.contains(&failed) && text.contains(cause), "{text}");
+        // Nobody else can change the file while they do: that would be missed.
+        let refused = RedbStore::open(file).unwrap_err();
+        assert!(matches!(refused, RedbError::Locked(_)), "{refused:?}");
         // Decisions go on.
         check(&authority, &acknowledged);
         if reopens {

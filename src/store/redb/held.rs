@@ -20,10 +20,22 @@ pub(super) struct Held(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: Box<dyn StorageBackend>,
+    file: Arc<dyn StorageBackend>,
+    lock: Lock,
     may_create: bool,
     /// What redb did, in order; `None` once all is let through.
     held: Mutex<Option<Vec<Change>>>,
+}
+
+/// How the file is locked while this has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// As long as redb says.
+    Redbs,
+    /// As long as there is a handle on it: redb's giving it back is not passed on.
+    Handles,
+    /// By another handle, which stays.
+    Others,
 }
 
 #[derive(Debug)]
@@ -34,8 +46,8 @@ enum Change {
 }
 
 impl Held {
-    pub(super) fn new(file: Box<dyn StorageBackend>, may_create: bool) -> Self {
-        Self(Arc::new(Inner { file, may_create, held: Mutex::new(Some(Vec::new())) }))
+    pub(super) fn new(file: Arc<dyn StorageBackend>, lock: Lock, may_create: bool) -> Self {
+        Self(Arc::new(Inner { file, lock, may_create, held: Mutex::new(Some(Vec::new())) }))
     }
 
     /// Does to the file all that was held back, in the order in which redb did it, so that a crash in between is like a
@@ -168,31 +180,31 @@ impl StorageBackend for Held {
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.file.close()
+        if self.0.lock == Lock::Redbs { self.0.file.close() } else { Ok(()) }
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.file.try_lock_range(start, end)
+        if self.0.lock == Lock::Others { Ok(true) } else { self.0.file.try_lock_range(start, end) }
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.file.try_lock_shared_range(start, end)
+        if self.0.lock == Lock::Others { Ok(true) } else { self.0.file.try_lock_shared_range(start, end) }
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.file.lock_range(start, end)
+        if self.0.lock == Lock::Others { Ok(()) } else { self.0.file.lock_range(start, end) }
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.file.lock_shared_range(start, end)
+        if self.0.lock == Lock::Others { Ok(()) } else { self.0.file.lock_shared_range(start, end) }
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.file.unlock_range(start, end)
+        if self.0.lock == Lock::Redbs { self.0.file.unlock_range(start, end) } else { Ok(()) }
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.file.query_lock_range(start, end)
+        if self.0.lock == Lock::Others { Ok(false) } else { self.0.file.query_lock_range(start, end) }
     }
 }
 
@@ -223,7 +235,7 @@ mod tests {
             before in prop::collection::vec(1_u8.., 1..40),
             steps in prop::collection::vec((any::<bool>(), 0_usize..60, prop::collection::vec(1_u8.., 0..20)), 0..10),
         ) {
-            let held = Held::new(Box::new(backend(&before)), true);
+            let held = Held::new(Arc::new(backend(&before)), Lock::Redbs, true);
             let mut model = before.clone();
             held.len().unwrap();
             for (resize, at, data) in steps {

@@ -4,9 +4,10 @@ mod error;
 mod held;
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{
@@ -15,7 +16,7 @@ use redb::{
 };
 
 pub use error::RedbError;
-use held::Held;
+use held::{Held, Lock};
 
 use crate::model::id::TokenId;
 use crate::model::time::Timestamp;
@@ -49,25 +50,51 @@ const CACHE_BYTES: usize = 16 << 20;
 
 /// A store in one file, in the format of the [redb](https://docs.rs/redb) database.
 ///
-/// One store at a time, in one process, has the file: opening it again fails with [`RedbError::Locked`]. A new file is
-/// readable and writable by its owner only; it holds digests of secrets, never secrets.
+/// One store at a time, in one process, has the file: opening it again fails with [`RedbError::Locked`]. A new file is, on
+/// Unix, readable and writable by its owner only; it holds digests of secrets, never secrets.
 ///
 /// When the file is opened, every page of it is verified against its checksum, so that a damaged file is refused rather
 /// than believed. Trusted: whoever can write to the file, and a disk that says that it has written.
 ///
-/// After an error the store opens the file anew for the next call, so an authority recovers when its disk does. A file
-/// that was deleted or emptied meanwhile is not made again.
+/// After an error the store opens the file anew for the next call, so an authority recovers when its disk does. On Unix the
+/// lock stays meanwhile. A file that was deleted or emptied is not made again.
 pub struct RedbStore {
-    source: Source,
-    /// `None` after an error: redb does nothing more after one.
+    /// `None` after an error: redb does nothing more after one. Dropped before the handle that has the lock.
     database: Option<Database>,
+    source: Source,
 }
 
 /// Where the file comes from.
 struct Source {
     name: PathBuf,
     /// Opens it; it may be created if the argument says so.
-    open: Box<dyn FnMut(bool) -> io::Result<Box<dyn StorageBackend>> + Send>,
+    open: Box<dyn FnMut(bool) -> io::Result<Opened> + Send>,
+    /// The handle that has the lock: kept when redb fails, so that no other process comes in between. Its authority goes on
+    /// deciding meanwhile, and would miss what that one changes.
+    locked: Option<Opened>,
+}
+
+struct Opened {
+    file: Arc<dyn StorageBackend>,
+    /// What tells it from all other files, where something does. The same path may lead to another one later.
+    identity: Option<Identity>,
+}
+
+/// The number of the device, and of the file on it.
+type Identity = (u64, u64);
+
+fn identity(file: &File) -> io::Result<Option<Identity>> {
+    #[cfg(unix)]
+    return {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = file.metadata()?;
+        Ok(Some((metadata.dev(), metadata.ino())))
+    };
+    #[cfg(not(unix))]
+    return {
+        let _ = file;
+        Ok(None)
+    };
 }
 
 impl RedbStore {
@@ -80,7 +107,7 @@ impl RedbStore {
         let name = path.as_ref().to_owned();
         // The working directory may change before the file is opened again.
         let path = std::path::absolute(&name).map_err(|source| RedbError::Open { file: name.clone(), source })?;
-        let open = move |may_create: bool| -> io::Result<Box<dyn StorageBackend>> {
+        let open = move |may_create: bool| {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(may_create).truncate(false);
             #[cfg(unix)]
@@ -91,11 +118,12 @@ impl RedbStore {
                 && let Some(directory) = path.parent()
             {
                 // A new file survives a power cut only when its directory does.
-                std::fs::File::open(directory)?.sync_all()?;
+                File::open(directory)?.sync_all()?;
             }
-            Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
+            let identity = identity(&file)?;
+            Ok(Opened { file: Arc::new(FileBackend::new(file).map_err(io::Error::other)?), identity })
         };
-        Self::from_source(Source { name, open: Box::new(open) })
+        Self::from_source(Source { name, open: Box::new(open), locked: None })
     }
 
     /// The store on the backend that `open` gives; it is called again after every error. For tests that let the disk fail.
@@ -107,13 +135,13 @@ impl RedbStore {
     pub fn on_backend<B: StorageBackend>(
         mut open: impl FnMut() -> io::Result<B> + Send + 'static,
     ) -> Result<Self, RedbError> {
-        let open = move |_| open().map(|backend| -> Box<dyn StorageBackend> { Box::new(backend) });
-        Self::from_source(Source { name: "(a backend)".into(), open: Box::new(open) })
+        let open = move |_| Ok(Opened { file: Arc::new(open()?), identity: None });
+        Self::from_source(Source { name: "(a backend)".into(), open: Box::new(open), locked: None })
     }
 
     fn from_source(mut source: Source) -> Result<Self, RedbError> {
         let database = source.open(true)?;
-        Ok(Self { source, database: Some(database) })
+        Ok(Self { database: Some(database), source })
     }
 
     /// The database, which the caller puts back unless it fails.
@@ -135,7 +163,13 @@ impl Source {
     fn open(&mut self, may_create: bool) -> Result<Database, RedbError> {
         let file = &self.name;
         let opening = |source| RedbError::Open { file: file.clone(), source };
-        let held = Held::new((self.open)(may_create).map_err(opening)?, may_create);
+        let opened = (self.open)(may_create).map_err(opening)?;
+        let lock = match (opened.identity, &self.locked) {
+            (None, _) => Lock::Redbs,
+            (identity, Some(locked)) if locked.identity == identity => Lock::Others,
+            _ => Lock::Handles,
+        };
+        let held = Held::new(Arc::clone(&opened.file), lock, may_create);
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
@@ -148,6 +182,9 @@ impl Source {
             Layout::Foreign => return Err(RedbError::NotAStore(file.clone())),
         }
         held.let_through().map_err(|error| RedbError::failed(file, redb::Error::Io(error)))?;
+        if lock == Lock::Handles {
+            self.locked = Some(opened);
+        }
         Ok(database)
     }
 
