@@ -479,3 +479,23 @@ fn no_decision_in_one_call_sees_half_a_change() {
         assert!(may(&index, 2));
     });
 }
+
+/// Rule 17: while everything is read anew, page by page, no page is seen without those that are still to come.
+///
+/// No switches: they would show no more to a reader that stores nothing.
+#[test]
+fn nothing_is_decided_by_half_of_what_is_read_anew() {
+    all_orders(0, || {
+        // As when it was cleared.
+        let index = index(Vec::new());
+        let reader = spawn({
+            let index = Arc::clone(&index);
+            move || assert!(login(&index, 1).is_none())
+        });
+        index.close();
+        apply(&index, vec![put(token(1, TokenKind::all_access(organization())))]);
+        apply(&index, vec![stand(Standing::Suspended)]);
+        index.open(None);
+        reader.join().unwrap();
+    });
+}

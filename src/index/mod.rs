@@ -44,9 +44,11 @@ pub(crate) struct Index {
     used: Segments<AtomicU64>,
     /// About the current time, in seconds since 1970, for last use.
     seconds: AtomicU32,
-    /// Until when the index may be asked, in nanoseconds of [`Clock::uptime`]; [`FOR_GOOD`] where there is no end,
-    /// [`CLOSED`] while it is read anew and after its authority closed.
+    /// Until when the index may be asked, in nanoseconds of [`Clock::uptime`]; from [`FOR_GOOD`] on where there is no end,
+    /// [`CLOSED`] while it is read anew and after its authority closed. After that it is another than before.
     open_until: AtomicU64,
+    /// How often the index was closed.
+    closed: AtomicU64,
     /// Decisions see at least what was in the store at this revision.
     revision: AtomicU64,
     /// Everything else. Only the management plane locks it.
@@ -55,7 +57,7 @@ pub(crate) struct Index {
 
 const CLOSED: u64 = 0;
 /// No time is as late.
-const FOR_GOOD: u64 = u64::MAX;
+const FOR_GOOD: u64 = 1 << 63;
 
 #[inline]
 fn halves(id: u128) -> [u64; 2] {
@@ -107,7 +109,7 @@ impl Handle {
     }
 }
 
-/// What fits into 64 bits lasts five centuries.
+/// What fits lasts three centuries.
 #[inline]
 fn nanoseconds(duration: Duration) -> u64 {
     duration
@@ -131,6 +133,7 @@ impl Index {
             used: Segments::new(),
             seconds: AtomicU32::new(0),
             open_until: AtomicU64::new(CLOSED),
+            closed: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             catalog: RwLock::default(),
         }
@@ -144,8 +147,12 @@ impl Index {
     /// Whether the index may be asked: it is open, and was in step with the store not too long ago.
     #[inline]
     pub(crate) fn check_current(&self, clock: &dyn Clock) -> Found<()> {
-        let until = self.open_until.load(Ordering::Acquire);
-        if until == FOR_GOOD { Ok(()) } else { Self::check_before(until, clock) }
+        Self::check_until(self.open_until.load(Ordering::Acquire), clock)
+    }
+
+    #[inline]
+    fn check_until(until: u64, clock: &dyn Clock) -> Found<()> {
+        if until >= FOR_GOOD { Ok(()) } else { Self::check_before(until, clock) }
     }
 
     /// Apart, so that the usual case stays short.
@@ -162,11 +169,13 @@ impl Index {
 
     /// The index may be asked until that [`Clock::uptime`], or without end.
     pub(crate) fn open(&self, until: Option<Duration>) {
+        let for_good = || FOR_GOOD | self.closed.load(Ordering::Relaxed);
         // Nothing is before the first nanosecond.
-        self.open_until.store(until.map_or(FOR_GOOD, |until| nanoseconds(until).max(1)), Ordering::Release);
+        self.open_until.store(until.map_or_else(for_good, |until| nanoseconds(until).max(1)), Ordering::Release);
     }
 
     pub(crate) fn close(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
         self.open_until.store(CLOSED, Ordering::Release);
     }
 
@@ -205,20 +214,27 @@ impl Index {
         clock: &dyn Clock,
         read: impl Fn(&Facts) -> R,
     ) -> Found<(R, Handle)> {
-        self.check_current(clock)?;
         let digest = words(digest);
-        let found = self.lookup.find(&digest, |place| {
-            let slot = self.slots.get(place)?;
-            slot.facts_of(&digest, key, |facts| {
-                if facts.state.contains(State::OVERLAPPING) {
-                    let handle = successor(facts).ok_or(Reason::Unknown)?;
-                    return Ok((self.with_overlap(handle, clock, &read)?, handle, 0));
-                }
-                self.check_live(facts, clock)?;
-                let handle = Handle::new(place, facts.serial);
-                Ok((read(facts), handle, slot.used.load(Ordering::Relaxed)))
-            })
-        });
+        let found = loop {
+            let until = self.open_until.load(Ordering::Acquire);
+            Self::check_until(until, clock)?;
+            let found = self.lookup.find(&digest, |place| {
+                let slot = self.slots.get(place)?;
+                slot.facts_of(&digest, key, |facts| {
+                    if facts.state.contains(State::OVERLAPPING) {
+                        let handle = successor(facts).ok_or(Reason::Unknown)?;
+                        return Ok((self.with_overlap(handle, clock, &read)?, handle, 0));
+                    }
+                    self.check_live(facts, clock)?;
+                    let handle = Handle::new(place, facts.serial);
+                    Ok((read(facts), handle, slot.used.load(Ordering::Relaxed)))
+                })
+            });
+            // What was found while everything was read anew may lack what was not read yet.
+            if self.open_until.load(Ordering::Acquire) == until {
+                break found;
+            }
+        };
         let (result, handle, used) = found.ok_or(Reason::Unknown)??;
         if used < self.seconds.load(Ordering::Relaxed) {
             self.mark_used(handle.slot());
