@@ -10,8 +10,8 @@ use std::thread;
 use portcullis::testing::{Call, Fault};
 use portcullis::{
     Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, Filter, MemoryStore, NewToken,
-    Pending, Position, Reason, Receipt, Record, Resource, Standing, Status, StoreError, Timestamp, Token, TokenId,
-    TokenStore, Update, UserId, Write,
+    Pending, Position, Reason, Receipt, Record, Resource, ResourceId, Standing, Status, StoreError, Timestamp, Token,
+    TokenId, TokenStore, Update, UserId, Write,
 };
 use world::{NEVER, SOON, World, eventually, following, head, host};
 
@@ -81,6 +81,36 @@ fn what_does_not_fit_into_a_commit_is_in_the_next() {
     assert_eq!(all.wait().unwrap().changed, 1_050 + 1 + 2);
     assert_eq!(sizes.lock().unwrap()[..2], [1_000, 2]);
     assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 1_050 + 1 + 2 + 3);
+}
+
+/// A commit of hundreds of the largest tokens would take a store so long that it never answered in time.
+#[test]
+fn large_tokens_share_a_commit_with_few() {
+    const LARGE: usize = 25;
+    let world = World::new(NEVER);
+    let commits = || world.faults.calls(Call::Commit);
+    let parent = world.authority.create(host(), NewToken::all_access(world.organization).owner(world.owner));
+    let parent = parent.wait().unwrap();
+    let actor = Arc::new(world.authority.authenticate(parent.secret.expose()).unwrap());
+    let large = || {
+        let new = NewToken::read_write(world.organization);
+        (1..=10_000).fold(new, |new, bucket| new.write(ResourceId::try_from(bucket).unwrap()))
+    };
+    let before = commits();
+    world.faults.next(Call::Commit, Fault::Hang);
+    let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
+    world.faults.wait_until_hanging();
+    let pending: Vec<_> = (0..LARGE).map(|_| world.authority.create(&*actor, large())).collect();
+    world.faults.release();
+    let revision = first.wait().unwrap().receipt.revision;
+    for (number, issued) in pending.into_iter().enumerate() {
+        assert_eq!(issued.wait().unwrap().token.revision(), revision + 1 + number as u64 / 10);
+    }
+    assert_eq!(commits(), before + 4);
+    // Ten at a time, of which the first have room for the one that all are under.
+    assert_eq!(world.authority.revoke_all(host(), parent.token.id()).wait().unwrap().changed, 1 + LARGE);
+    assert_eq!(commits(), before + 7);
+    assert_eq!(world.look(), world.reopened());
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) struct Draft<'a> {
     records: Vec<Record>,
     keys: HashSet<RecordKey>,
     digests: HashSet<[u8; 32]>,
+    permissions: usize,
     /// What the call that is being planned would add.
     own: Part,
 }
@@ -40,8 +41,13 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct Part {
     records: Vec<Record>,
     digests: Vec<Digest>,
+    permissions: usize,
     pub(crate) events: Vec<(Option<TokenId>, EventKind)>,
 }
+
+/// The most permissions of all tokens in one commit, some megabytes: a store has to write them while others wait. One token
+/// has a tenth of that at most.
+const MAX_PERMISSIONS: usize = 10 * TokenKind::MAX_PATTERNS;
 
 /// Why a call is not part of this draft.
 pub(crate) enum Stop {
@@ -65,8 +71,9 @@ pub(crate) enum Acting {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(shared: &'a Arc<Shared>) -> Self {
+        let (now, own) = (shared.clock.now(), Part::default());
         let (records, keys, digests) = (Vec::new(), HashSet::new(), HashSet::new());
-        let mut draft = Self { shared, now: shared.clock.now(), records, keys, digests, own: Part::default() };
+        let mut draft = Self { shared, now, records, keys, digests, permissions: 0, own };
         if shared.index.marks().format.is_none() {
             draft.records.push(Record(Body::Mark(Mark::Format(shared.newest_format))));
         }
@@ -80,9 +87,11 @@ impl<'a> Draft<'a> {
     /// Makes what a call added part of the commit, and returns what is to be told about it.
     pub(crate) fn keep(&mut self) -> Result<Part, Stop> {
         let mut own = std::mem::take(&mut self.own);
-        if self.records.len() + own.records.len() > MAX_COMMIT {
+        let permissions = self.permissions + own.permissions;
+        if self.records.len() + own.records.len() > MAX_COMMIT || permissions > MAX_PERMISSIONS {
             return Err(Stop::Wait);
         }
+        self.permissions = permissions;
         self.keys.extend(own.records.iter().map(Record::key));
         self.digests.extend(own.digests.iter().map(Digest::bytes));
         self.records.append(&mut own.records);
@@ -109,11 +118,16 @@ impl<'a> Draft<'a> {
         if let Some(kind) = event {
             self.own.events.push((record.token(), kind));
         }
+        if let Body::Token(token) = &record.0 {
+            self.own.permissions += permissions(token);
+        }
         self.own.records.push(record);
     }
 
-    /// How many records a call can add to an empty draft: all but the format mark.
-    pub(crate) const ROOM: usize = MAX_COMMIT - 1;
+    /// Whether a call that goes alone can add that token, or its tombstone: beside the format mark, if there is one.
+    pub(crate) fn has_room(&self, token: &TokenRecord) -> bool {
+        self.own.records.len() < MAX_COMMIT - 1 && self.own.permissions + permissions(token) <= MAX_PERMISSIONS
+    }
 
     /// That no call in this draft changes that record.
     fn unchanged(&self, key: RecordKey) -> Result<(), Stop> {
@@ -206,6 +220,10 @@ impl<'a> Draft<'a> {
         let (_, record) = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
         Ok(Acting::Token(Box::new(record)))
     }
+}
+
+fn permissions(token: &TokenRecord) -> usize {
+    token.kind.permissions().patterns().count()
 }
 
 impl Acting {

@@ -242,13 +242,12 @@ pub(crate) fn revoke_all(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, so_f
 
 fn revoke_under(draft: &mut Draft<'_>, root: TokenId, so_far: usize) -> Finish<Receipt> {
     let index = draft.index();
-    let mut under = index.created_under(root).into_iter();
+    let mut under = index.created_under(root).into_iter().filter_map(|id| index.record(id)).peekable();
     let mut changed = so_far;
-    // One place for the token itself.
-    for (_, token) in under.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
+    while let Some((_, token)) = under.next_if(|(_, token)| draft.has_room(token)) {
         changed += usize::from(put_revoked(draft, token));
     }
-    done_or_again(changed, under.next().is_some())
+    done_or_again(changed, under.peek().is_some())
 }
 
 /// Revokes a token, unless it already is.
@@ -324,7 +323,8 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     }
     draft.alone()?;
     let index = draft.index();
-    let mut expired = index.expired_by(by.min(draft.now)).into_iter();
+    let expired = index.expired_by(by.min(draft.now)).into_iter();
+    let mut expired = expired.filter_map(|id| index.record(id)).peekable();
     let mut changed = so_far;
     if so_far == 0 {
         // Only now: what this call itself deletes is remembered, however many commits it takes.
@@ -334,12 +334,11 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
             changed += count;
         }
     }
-    // One place for the horizon.
-    for (_, token) in expired.by_ref().take(Draft::ROOM - 1).filter_map(|id| index.record(id)) {
+    while let Some((_, token)) = expired.next_if(|(_, token)| draft.has_room(token)) {
         put_deleted(draft, token);
         changed += 1;
     }
-    Ok(done_or_again(changed, expired.next().is_some()))
+    Ok(done_or_again(changed, expired.peek().is_some()))
 }
 
 /// Raises the format in which the store's records are written.

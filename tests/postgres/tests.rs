@@ -7,7 +7,7 @@ use portcullis::testing::records::{horizon, set_up, token, tombstone};
 use portcullis::testing::{conformance, shared_conformance};
 use portcullis::{
     Actor, Authority, ChangesError, CommitError, CommitId, Error, Event, NewToken, OrgId, Position, PostgresError,
-    PostgresStore, Reason, Standing, TokenStore, UserId,
+    PostgresStore, Reason, ResourceId, Standing, TokenStore, UserId,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};
@@ -40,6 +40,7 @@ pub(crate) const ALL: &[(&str, Test)] = all![
     people_can_read_it,
     a_restored_backup_is_noticed,
     many_tombstones_are_forgotten_at_once,
+    pages_of_large_records_have_fewer,
     a_server_that_ends_connections_is_used_again,
     nodes_are_upgraded_one_by_one,
 ];
@@ -426,6 +427,30 @@ fn many_tombstones_are_forgotten_at_once(server: &Server) {
     assert_eq!((page.records.len(), page.position, page.more), (1, head, false));
     eventually("swept", || place.count("SELECT count(*) FROM {s}.records WHERE what = 'tombstone'") == 0);
     assert_eq!(store.changes(Position::ORIGIN, usize::MAX).unwrap().records.len(), 3);
+}
+
+/// Whatever an organization's tokens are like, others are read in time.
+fn pages_of_large_records_have_fewer(server: &Server) {
+    let place = Place::new(server);
+    let authority = Authority::open(place.store()).wait().unwrap();
+    for _ in 0..3 {
+        let new = NewToken::read_write(OrgId::generate().unwrap()).owner(UserId::generate().unwrap());
+        let large = (1..=1_000).fold(new, |new, bucket| new.write(ResourceId::try_from(bucket).unwrap()));
+        authority.create(host(), large).wait().unwrap();
+    }
+    let (mut store, mut since) = (place.store(), Position::ORIGIN);
+    let mut pages = Vec::new();
+    loop {
+        let page = store.changes(since, 10).unwrap();
+        pages.push(page.records.len());
+        since = page.position;
+        if !page.more {
+            break;
+        }
+    }
+    // The first of them comes with what every store has.
+    assert_eq!(pages, [2, 1, 1]);
+    assert_eq!(store.changes(Position::ORIGIN, 100).unwrap().records.len(), 4);
 }
 
 fn a_server_that_ends_connections_is_used_again(server: &Server) {

@@ -71,6 +71,9 @@ pub struct PostgresStore {
     hints: Option<Hints>,
 }
 
+/// More than most records have. A page of larger ones has fewer of them: it has to be read in time.
+const USUAL_BYTES: i64 = 1_600;
+
 /// How a commit went, as far as the database answered.
 enum Attempt {
     Made,
@@ -312,10 +315,12 @@ impl PostgresStore {
         if let Err(error) = head.check(since) {
             return Ok(Err(error));
         }
+        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         let page = sqlx::query(&self.sql.page)
             .bind(signed(since.revision))
-            .bind(i64::try_from(limit.max(1)).unwrap_or(i64::MAX))
+            .bind(limit)
             .bind(signed(head.horizon))
+            .bind(limit.saturating_mul(USUAL_BYTES))
             .fetch_all(&mut *snapshot)
             .await
             .map_err(failed)?;

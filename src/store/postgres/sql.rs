@@ -27,7 +27,8 @@ pub(super) struct Sql {
     pub(super) sweep: String,
     /// Drops commit ids that nobody needs any more.
     pub(super) trim: String,
-    /// About `$2` of the records after revision `$1`, as of horizon `$3`: whole revisions in their order.
+    /// About `$2` of the records after revision `$1`, as of horizon `$3`, and about `$4` bytes of them: whole revisions in
+    /// their order.
     pub(super) page: String,
     /// The commit id at revision `$1`, and whether there are records after it, as of horizon `$2`.
     pub(super) rest: String,
@@ -164,9 +165,11 @@ SELECT r.revision, r.record, (extract(epoch FROM u.at) * 1000000)::bigint AS use
 FROM {s}.records r LEFT JOIN {s}.last_used u USING (key)
 WHERE r.revision > $1
   AND r.revision <= (SELECT max(p.revision)
-                     FROM (SELECT f.revision FROM {s}.records f
-                           WHERE f.revision > $1 AND NOT (f.what = 'tombstone' AND f.revision <= $3)
-                           ORDER BY f.revision LIMIT $2) p)
+                     FROM (SELECT f.revision, sum(f.bytes) OVER (ORDER BY f.revision ROWS UNBOUNDED PRECEDING) - f.bytes AS before
+                           FROM (SELECT revision, octet_length(record) AS bytes FROM {s}.records
+                                 WHERE revision > $1 AND NOT (what = 'tombstone' AND revision <= $3)
+                                 ORDER BY revision LIMIT $2) f) p
+                     WHERE p.before < $4)
   AND NOT (r.what = 'tombstone' AND r.revision <= $3)
 ORDER BY r.revision, r.key";
 
