@@ -327,6 +327,15 @@ impl Authority {
         Ok(self.shared.index.secrets_by_key(self.shared.clock.now())?)
     }
 
+    /// Whether the store ever held an Operator token, so that [`setup`](Self::setup) is refused (design rule 9).
+    ///
+    /// # Errors
+    /// The store is being read anew.
+    pub fn is_set_up(&self) -> Result<bool, Error> {
+        self.check_current()?;
+        Ok(self.shared.index.is_set_up()?)
+    }
+
     /// Where an owner stands.
     ///
     /// # Errors

@@ -167,6 +167,11 @@ impl Index {
         self.read_catalog().marks
     }
 
+    /// Whether the store ever held an Operator token.
+    pub(crate) fn is_set_up(&self) -> Result<bool, Incomplete> {
+        Ok(self.complete_catalog()?.marks.set_up.is_some())
+    }
+
     pub(crate) fn owner_standing(&self, owner: UserId) -> Result<Standing, Incomplete> {
         Ok(self.complete_catalog()?.stands.owner(owner))
     }

@@ -95,6 +95,9 @@ impl World {
             let expected = denies.map_or(Ok(expected), |reason| Err(denying(reason)));
             same(&found.as_ref().copied().map_err(Objection::of), &expected, "standings");
         };
+        let set_up = authority.is_set_up().map_err(|error| Objection::of(&error));
+        let expected = denies.map_or(Ok(node.view.set_up), |reason| Err(denying(reason)));
+        same(&set_up, &expected, "whether setup was done");
         (0..3).for_each(|n| standings(node.view.owner(user(n)), authority.owner(user(n))));
         (0..2).for_each(|n| {
             standings(node.view.organization(organization(n)), authority.organization(organization(n)));

@@ -150,6 +150,7 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
         let refused = authority.get(&actor, root.token.id()).unwrap_err();
         assert_eq!(refused.to_string(), "the authority is closed or reading its store anew");
     }
+    assert!(matches!(authority.is_set_up(), Err(Error::Unavailable)), "or strangers could set it up");
 
     store.broken.store(false, Ordering::SeqCst);
     eventually("read anew", || held.check() == Err(Reason::Unknown));

@@ -13,6 +13,7 @@ const SET_UP_BEFORE: &str = "setup was done before; an operator, or the host, ma
 #[test]
 fn rule_09_setup_makes_the_first_operator_once() {
     let world = World::new();
+    assert!(!world.authority.is_set_up().unwrap());
     let root = world.authority.setup(user(1)).wait().unwrap();
     assert_eq!(root.token.kind(), &TokenKind::operator());
     assert_eq!((root.token.owner(), root.token.expires_at()), (user(1), None));
@@ -23,15 +24,19 @@ fn rule_09_setup_makes_the_first_operator_once() {
     world.authority.delete(host(), root.token.id()).wait().unwrap();
     world.authority.purge(host(), START).wait().unwrap();
     assert_eq!(all(&world.authority), []);
-    assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
-    assert_eq!(text(world.node().setup(user(1))), SET_UP_BEFORE);
+    for authority in [&world.authority, &world.node()] {
+        assert!(authority.is_set_up().unwrap());
+        assert_eq!(text(authority.setup(user(1))), SET_UP_BEFORE);
+    }
 }
 
 #[test]
 fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
     let world = World::new();
     _ = world.issue(NewToken::all_access(org(1)));
+    assert!(!world.authority.is_set_up().unwrap());
     let recovered = world.issue(NewToken::operator());
+    assert!(world.authority.is_set_up().unwrap());
     world.authority.delete(host(), recovered.token.id()).wait().unwrap();
     assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
 }
