@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, Query, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use portcullis::RandomError;
 use portcullis::http::ApiError;
 use serde::de::DeserializeOwned;
@@ -34,8 +34,10 @@ impl<T: DeserializeOwned, S: Send + Sync> axum::extract::FromRequestParts<S> for
     }
 }
 
+/// For nobody to keep: setup's has a secret in it, and all are for their caller alone.
 pub fn json(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
+    let headers = [(CONTENT_TYPE, "application/json; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    (status, headers, body.to_string()).into_response()
 }
 
 /// What a name must be.
