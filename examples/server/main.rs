@@ -99,13 +99,13 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = TcpListener::bind(listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
     println!("listening on {url}, data in {}", data.display());
-    if setup::is_allowed(&server)? {
+    if server.authority.is_set_up()? {
+        println!("set up before; list the tokens that yours may see:\n");
+        println!("  curl -H \"Authorization: Token $TOKEN\" {url}/api/v2/authorizations\n");
+    } else {
         println!("set it up; the answer has the operator's token, which is shown once:\n");
         let body = r#"{"username":"alice","org":"acme","bucket":"metrics"}"#;
         println!("  curl -d '{body}' {url}/api/v2/setup\n");
-    } else {
-        println!("set up before; list the tokens that yours may see:\n");
-        println!("  curl -H \"Authorization: Token $TOKEN\" {url}/api/v2/authorizations\n");
     }
     let authority = Arc::clone(&server.authority);
     serve::until_asked_to_stop(listener, router(server)).await?;

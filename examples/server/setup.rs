@@ -6,9 +6,10 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use portcullis::http::ApiError;
-use portcullis::{Actor, Filter, KindName, OrgId, ResourceId, Rotation, Secret, Update, UserId};
+use portcullis::{Actor, NewToken, OrgId, ResourceId, Secret, UserId};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::Server;
 use crate::answers::{Body, check_name, json, new_id};
@@ -21,24 +22,8 @@ pub fn routes() -> Router<Server> {
         .route("/ping", get(ping).head(ping))
 }
 
-/// Whether there never was an operator.
-pub fn is_allowed(server: &Server) -> Result<bool, portcullis::Error> {
-    let operators = Filter { kind: Some(KindName::Operator), ..Filter::default() };
-    let mut after = None;
-    loop {
-        let page = server.authority.list(Actor::host("setup"), &operators, after, 1)?;
-        after = page.next;
-        if !page.tokens.is_empty() {
-            return Ok(false);
-        }
-        if after.is_none() {
-            return Ok(true);
-        }
-    }
-}
-
 async fn allowed(State(server): State<Server>) -> Result<Response, ApiError> {
-    Ok(json(StatusCode::OK, &json!({ "allowed": is_allowed(&server)? })))
+    Ok(json(StatusCode::OK, &json!({ "allowed": !server.authority.is_set_up()? })))
 }
 
 #[derive(Deserialize)]
@@ -53,9 +38,18 @@ struct Setup {
     token: Option<String>,
 }
 
+/// One at a time: who finds that none was done is the only one to do it, as no other process has the file.
+static SETUP: Mutex<()> = Mutex::const_new(());
+
 async fn set_up(State(server): State<Server>, Body(setup): Body<Setup>) -> Result<Response, ApiError> {
-    if !is_allowed(&server)? {
-        return Err(ApiError::conflict("onboarding has already been completed"));
+    // Goes on when its client does not wait.
+    tokio::spawn(first(server, setup)).await.map_err(ApiError::internal)?
+}
+
+async fn first(server: Server, setup: Setup) -> Result<Response, ApiError> {
+    let _alone = SETUP.lock().await;
+    if server.authority.is_set_up()? {
+        return Err(portcullis::Error::AlreadySetUp.into());
     }
     for (what, name) in [("username", &setup.username), ("org", &setup.org), ("bucket", &setup.bucket)] {
         if name.is_empty() {
@@ -65,7 +59,6 @@ async fn set_up(State(server): State<Server>, Body(setup): Body<Setup>) -> Resul
     }
     let (user, org, bucket): (UserId, OrgId, ResourceId) = (new_id()?, new_id()?, new_id()?);
     let (username, name, bucket_name) = (setup.username.clone(), setup.org.clone(), setup.bucket.clone());
-    // The token comes last: until there is one, setup can be done again, and begins anew.
     server
         .directory
         .change(move |draft| {
@@ -78,15 +71,14 @@ async fn set_up(State(server): State<Server>, Body(setup): Body<Setup>) -> Resul
             Ok(())
         })
         .await?;
-    let mut issued = server.authority.setup(user).await?;
-    if let Some(chosen) = setup.token.filter(|token| !token.is_empty()) {
-        let rotation = Rotation::new().secret(Secret::chosen(chosen));
-        issued = server.authority.rotate(Actor::host("setup"), issued.token.id(), rotation).await?;
-    }
-    let id = issued.token.id();
     let description = format!("{}'s Token", setup.username);
-    let described = Update::new().description(description.as_str());
-    server.authority.update(Actor::host("setup"), id, described).await?;
+    let mut operator = NewToken::operator().owner(user).description(description.as_str());
+    if let Some(chosen) = setup.token.filter(|token| !token.is_empty()) {
+        operator = operator.secret(Secret::chosen(chosen));
+    }
+    // Last, and whole in one commit: until it is there, setup can be done again, and begins anew.
+    let issued = server.authority.create(Actor::host("setup"), operator).await?;
+    let id = issued.token.id();
     let body = json!({
         "user": { "id": user, "name": setup.username, "status": "active" },
         "org": { "id": org, "name": setup.org },

@@ -227,7 +227,7 @@ fn what_people_see() {
         updated       2026-11-24T00:00:00Z
         expires       never
         last used     never
-        revision      3
+        revision      2
     "#]],
     );
     sees(

@@ -183,6 +183,74 @@ fn what_was_acknowledged_is_there_after_a_kill_and_no_secret_was_printed() {
 }
 
 #[test]
+fn setup_is_done_once_and_whole_or_not_at_all() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let allowed = || server.ok("", "GET", "/api/v2/setup", &json!(null))["allowed"].clone();
+    let post = |body: &Value| {
+        let (body, path) = (body.to_string(), "/api/v2/setup HTTP/1.1\r\nhost: x\r\nconnection: close");
+        format!("POST {path}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    // A secret that cannot be locks nobody out.
+    let setup = json!({ "username": "eve", "org": "evil", "bucket": "b", "token": "x".repeat(26) });
+    assert!(raw(&server, post(&setup).as_bytes()).starts_with("HTTP/1.1 400"));
+    assert_eq!(allowed(), true);
+
+    let setup = |number| post(&json!({ "username": "alice", "org": format!("acme{number}"), "bucket": "metrics" }));
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|number| {
+                scope.spawn({
+                    let server = &server;
+                    move || raw(server, setup(number).as_bytes())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.starts_with("HTTP/1.1 201"));
+    assert!(won.len() == 1 && lost.iter().all(|answer| answer.starts_with("HTTP/1.1 422")), "{answers:?}");
+    let (head, body) = won[0].split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("cache-control: no-store"), "{head}");
+    let setup: Value = serde_json::from_str(body).unwrap();
+    let (root, org) = (setup["auth"]["token"].as_str().unwrap(), &setup["org"]);
+    let organizations = server.ok(root, "GET", "/api/v2/orgs", &json!(null));
+    assert_eq!(organizations["orgs"].as_array().unwrap().len(), 1);
+    assert_eq!((&organizations["orgs"][0]["id"], &organizations["orgs"][0]["name"]), (&org["id"], &org["name"]));
+
+    // Nobody can do it again once the operator is gone.
+    let all = |action: &str| json!({ "action": action, "resource": { "type": "*", "orgID": org["id"] } });
+    let new = json!({ "orgID": org["id"], "permissions": [all("read"), all("write")] });
+    let admin = server.ok(root, "POST", TOKENS, &new)["token"].as_str().unwrap().to_owned();
+    let operator = format!("{TOKENS}/{}", setup["auth"]["id"].as_str().unwrap());
+    server.ok(root, "DELETE", &operator, &json!(null));
+    assert_eq!(allowed(), false);
+    let again = json!({ "username": "eve", "org": "evil", "bucket": "b" });
+    assert!(raw(&server, post(&again).as_bytes()).starts_with("HTTP/1.1 422"));
+    assert_eq!(server.ok(&admin, "GET", "/api/v2/buckets", &json!(null))["buckets"][0]["name"], "metrics");
+}
+
+#[test]
+fn setup_is_whole_whenever_its_client_goes_away() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let chosen = "chosen-by-the-deployment-0123456789";
+    let setup = json!({ "username": "alice", "org": "acme", "bucket": "metrics", "token": chosen }).to_string();
+    let head = format!("POST /api/v2/setup HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", setup.len());
+    let mut patience = Duration::ZERO;
+    eventually("set up", || {
+        let mut stream = server.connect();
+        stream.write_all((head.clone() + &setup).as_bytes()).unwrap();
+        std::thread::sleep(patience);
+        patience += Duration::from_micros(500);
+        drop(stream);
+        server.ok("", "GET", "/api/v2/setup", &json!(null))["allowed"] == false
+    });
+    assert_eq!(server.ok(chosen, "GET", "/api/v2/me", &json!(null))["name"], "alice");
+    assert_eq!(server.ok(chosen, "GET", "/api/v2/buckets", &json!(null))["buckets"][0]["name"], "metrics");
+}
+
+#[test]
 fn users_organizations_and_what_their_end_means_for_tokens() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
