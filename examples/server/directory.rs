@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use portcullis::http::{Answer, ApiError};
 use portcullis::{OrgId, Permit, Read, Resource, ResourceId, ResourceType, UserId, Write};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 /// `orgs/ID`, `users/ID`, `buckets/ID`, each as JSON.
 const RECORDS: TableDefinition<'_, &str, &str> = TableDefinition::new("records");
@@ -49,7 +51,9 @@ pub struct Directory {
 
 struct Inner {
     file: Database,
-    known: RwLock<Known>,
+    /// Replaced as a whole: who reads it never waits for the disk.
+    known: ArcSwap<Known>,
+    changing: Mutex<()>,
 }
 
 /// What a change puts into the file, by key; `None` removes.
@@ -68,25 +72,26 @@ impl Directory {
         }
         writing.open_table(POINTS)?;
         writing.commit()?;
-        Ok(Self { inner: Arc::new(Inner { file, known: RwLock::new(known) }) })
+        let inner = Inner { file, known: ArcSwap::from_pointee(known), changing: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    pub fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.inner.known.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn known(&self) -> Arc<Known> {
+        self.inner.known.load_full()
     }
 
-    /// Changes what is known, in the file first.
+    /// Changes what is known, in the file first, and one change after the other.
     pub async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Draft) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let mut current = inner.known.write().unwrap_or_else(PoisonError::into_inner);
-            let mut draft = Draft { known: current.clone(), changes: Vec::new() };
+            let _alone = inner.changing.blocking_lock();
+            let mut draft = Draft { known: Known::clone(&inner.known.load()), changes: Vec::new() };
             let answer = change(&mut draft)?;
             save(&inner.file, &draft.changes).map_err(ApiError::internal)?;
-            *current = draft.known;
+            inner.known.store(Arc::new(draft.known));
             Ok(answer)
         })
         .await
