@@ -80,7 +80,7 @@ impl Directory {
         self.inner.known.load_full()
     }
 
-    /// Changes what is known, in the file first, and one change after the other.
+    /// Changes what is known, in the file first, and one change after the other, on a thread that may block.
     pub async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Draft) -> Result<T, ApiError> + Send + 'static,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Server;
 use crate::answers::{Body, Parameters, check_name, json, new_id};
-use crate::directory::Organization;
+use crate::directory::{Draft, Organization};
 
 pub fn routes() -> Router<Server> {
     Router::new()
@@ -98,42 +98,42 @@ async fn update(
 ) -> Result<Response> {
     let id = parse(&id)?;
     let _permit = caller.authorize(Write, Resource::organization(id))?;
-    let mut organization = server.organization(id)?;
-    if let Some(name) = change.name {
-        check_name("an organization", &name)?;
-        organization.name = name;
-        let renamed = organization.clone();
-        let rename = move |draft: &mut crate::directory::Draft| match draft.known.organization(&renamed.name) {
-            Some(other) if other != id => {
-                Err(ApiError::conflict(format!("organization with name {} already exists", renamed.name)))
-            }
-            _ => {
-                draft.put_organization(id, renamed);
-                Ok(())
-            }
-        };
-        server.directory.change(rename).await?;
+    let status = change.status.as_deref().map(standing).transpose()?;
+    if let Some(name) = &change.name {
+        check_name("an organization", name)?;
     }
-    if let Some(status) = change.status {
-        let standing = standing(&status)?;
-        server.authority.set_organization(&caller, id, standing).await.map_err(ApiError::from)?;
-    }
-    Ok(json(StatusCode::OK, &shown(id, &organization)))
+    let Server { authority, directory } = server;
+    let update = move |draft: &mut Draft| {
+        let mut organization = draft.known.organizations.get(&id).cloned().ok_or_else(missing)?;
+        if let Some(name) = change.name {
+            if draft.known.organization(&name).is_some_and(|other| other != id) {
+                return Err(ApiError::conflict(format!("organization with name {name} already exists")));
+            }
+            organization.name = name;
+        }
+        // The authority has the last word: whom it refuses has changed nothing.
+        if let Some(status) = status {
+            authority.set_organization(&caller, id, status).wait()?;
+        }
+        let body = shown(id, &organization);
+        draft.put_organization(id, organization);
+        Ok(body)
+    };
+    Ok(json(StatusCode::OK, &directory.change(update).await?))
 }
 
 async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
     let id = parse(&id)?;
     let _permit = caller.authorize(Write, Resource::global(ResourceType::ORGS))?;
-    server.organization(id)?;
-    // Its tokens first: they must not outlive it.
-    server.authority.set_organization(&caller, id, Standing::Deleted).await.map_err(ApiError::from)?;
-    server
-        .directory
-        .change(move |draft| {
-            draft.remove_organization(id);
-            Ok(())
-        })
-        .await?;
+    let Server { authority, directory } = server;
+    let delete = move |draft: &mut Draft| {
+        draft.known.organizations.get(&id).ok_or_else(missing)?;
+        // Its tokens first: they must not outlive it.
+        authority.set_organization(&caller, id, Standing::Deleted).wait()?;
+        draft.remove_organization(id);
+        Ok(())
+    };
+    directory.change(delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,7 +160,7 @@ async fn add_member(
 ) -> Result<Response> {
     let id = parse(&id)?;
     let _permit = caller.authorize(Write, Resource::organization(id))?;
-    let add = move |draft: &mut crate::directory::Draft| {
+    let add = move |draft: &mut Draft| {
         let name = draft.known.users.get(&new.id).map(|user| user.name.clone());
         let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;
         let mut organization = draft.known.organizations.get(&id).cloned().ok_or_else(missing)?;

@@ -1,5 +1,7 @@
 //! `/api/v2/users` and `/api/v2/me`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{Response, Result};
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Server;
 use crate::answers::{Body, Parameters, check_name, json, new_id};
-use crate::directory::User;
+use crate::directory::{Draft, User};
 use crate::organizations::standing;
 
 pub fn routes() -> Router<Server> {
@@ -49,7 +51,7 @@ async fn list(
             .collect()
     };
     if found.is_empty() && (wanted.name.is_some() || wanted.id.is_some()) {
-        return Err(ApiError::not_found("user not found").into());
+        return Err(missing().into());
     }
     let users = found.into_iter().map(|id| server.shown(id)).collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(json(StatusCode::OK, &json!({ "links": { "self": "/api/v2/users" }, "users": users })))
@@ -99,43 +101,52 @@ async fn update(
 ) -> Result<Response> {
     let id = parse(&id)?;
     let _permit = caller.authorize(Write, resource(id))?;
-    server.shown(id)?;
-    if let Some(name) = change.name {
-        check_name("a user", &name)?;
-        let rename = move |draft: &mut crate::directory::Draft| match draft.known.user(&name) {
-            Some(other) if other != id => Err(ApiError::conflict(format!("user with name {name} already exists"))),
-            _ => {
-                draft.put_user(id, User { name });
-                Ok(())
+    let status = change.status.as_deref().map(standing).transpose()?;
+    if let Some(name) = &change.name {
+        check_name("a user", name)?;
+    }
+    let authority = Arc::clone(&server.authority);
+    let update = move |draft: &mut Draft| {
+        let mut user = draft.known.users.get(&id).cloned().ok_or_else(missing)?;
+        if let Some(name) = change.name {
+            if draft.known.user(&name).is_some_and(|other| other != id) {
+                return Err(ApiError::conflict(format!("user with name {name} already exists")));
             }
-        };
-        server.directory.change(rename).await?;
-    }
-    if let Some(status) = change.status {
-        server.authority.set_owner(&caller, id, standing(&status)?).await.map_err(ApiError::from)?;
-    }
+            user.name = name;
+        }
+        // The authority has the last word: whom it refuses has changed nothing.
+        if let Some(status) = status {
+            authority.set_owner(&caller, id, status).wait()?;
+        }
+        draft.put_user(id, user);
+        Ok(())
+    };
+    server.directory.change(update).await?;
     Ok(json(StatusCode::OK, &server.shown(id)?))
 }
 
 async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
     let id = parse(&id)?;
     let _permit = caller.authorize(Write, resource(id))?;
-    server.shown(id)?;
-    // Its tokens first: they must not outlive it.
-    server.authority.set_owner(&caller, id, Standing::Deleted).await.map_err(ApiError::from)?;
-    server
-        .directory
-        .change(move |draft| {
-            draft.remove_user(id);
-            Ok(())
-        })
-        .await?;
+    let Server { authority, directory } = server;
+    let delete = move |draft: &mut Draft| {
+        draft.known.users.get(&id).ok_or_else(missing)?;
+        // Its tokens first: they must not outlive it.
+        authority.set_owner(&caller, id, Standing::Deleted).wait()?;
+        draft.remove_user(id);
+        Ok(())
+    };
+    directory.change(delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whose token it is.
 fn own(caller: &Principal<'_>) -> std::result::Result<UserId, ApiError> {
     Ok(caller.token()?.owner())
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("user not found")
 }
 
 fn parse(id: &str) -> std::result::Result<UserId, ApiError> {
@@ -149,7 +160,7 @@ fn resource(id: UserId) -> Resource {
 impl Server {
     fn shown(&self, id: UserId) -> std::result::Result<Value, ApiError> {
         let name = self.directory.known().users.get(&id).map(|user| user.name.clone());
-        let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;
+        let name = name.ok_or_else(missing)?;
         let status = if self.authority.owner(id)? == Standing::Active { "active" } else { "inactive" };
         Ok(json!({ "id": id, "name": name, "status": status, "links": { "self": format!("/api/v2/users/{id}") } }))
     }

@@ -287,7 +287,32 @@ fn users_organizations_and_what_their_end_means_for_tokens() {
         server.ok(chosen, "PATCH", path, &body);
         assert_eq!(server.call(&admin, "GET", "/api/v2/me", "").0, status, "{path} {body}");
     }
+    // All of a change or nothing, whatever it is refused for.
+    for (token, path, status, expected) in
+        [(chosen, &user_path, "asleep", 400), (chosen, &org_path, "asleep", 400), (&admin, &org_path, "inactive", 403)]
+    {
+        let change = json!({ "name": "renamed", "status": status }).to_string();
+        assert_eq!(server.call(token, "PATCH", path, &change).0, expected, "{path} {status}");
+    }
+    assert_eq!(server.ok(chosen, "GET", &user_path, &json!(null))["name"], "bob");
+    assert_eq!(server.ok(chosen, "GET", &org_path, &json!(null))["name"], "globex");
+    // Changes at the same time are all made.
+    let others: Vec<_> = (0..8)
+        .map(|number| {
+            server.ok(chosen, "POST", "/api/v2/users", &json!({ "name": format!("user {number}") }))["id"].clone()
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for (number, id) in others.iter().enumerate() {
+            let (server, org_path) = (&server, &org_path);
+            scope.spawn(move || server.ok(chosen, "POST", &format!("{org_path}/members"), &json!({ "id": id })));
+            scope.spawn(move || server.ok(chosen, "PATCH", org_path, &json!({ "name": format!("name {number}") })));
+        }
+    });
+    let members = server.ok(chosen, "GET", &format!("{org_path}/members"), &json!(null));
+    assert_eq!(members["users"].as_array().unwrap().len(), others.len() + 1);
     server.ok(chosen, "DELETE", &user_path, &json!(null));
+    assert_eq!(server.call(chosen, "PATCH", &user_path, "{\"name\":\"back\"}").0, 404);
     assert_eq!(server.call(&admin, "GET", "/api/v2/me", "").0, 401);
 }
 
