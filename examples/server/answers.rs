@@ -1,11 +1,12 @@
 //! JSON in and out, and new ids.
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use portcullis::RandomError;
 use portcullis::http::ApiError;
+use portcullis::{RandomError, ResourceId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,8 +30,10 @@ impl<T: DeserializeOwned, S: Send + Sync> axum::extract::FromRequestParts<S> for
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(parameters) = Query::from_request_parts(parts, state).await?;
-        Ok(Self(parameters))
+        let parsed = Query::from_request_parts(parts, state).await;
+        let wrong =
+            |error: QueryRejection| ApiError::invalid(format!("the query is not as expected: {}", error.body_text()));
+        parsed.map(|Query(parameters)| Self(parameters)).map_err(wrong)
     }
 }
 
@@ -40,17 +43,20 @@ pub fn json(status: StatusCode, body: &Value) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// What a name must be.
+/// What a name must be. One in the form of an id would be taken for it.
 pub fn check_name(what: &'static str, name: &str) -> Result<(), ApiError> {
     if name.trim().is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
         return Err(ApiError::invalid(format!("{what} needs a name of 1 to 256 bytes without control characters")));
+    }
+    if name.parse::<ResourceId>().is_ok() {
+        return Err(ApiError::invalid(format!("{what} needs a name that is not in the form of an id")));
     }
     Ok(())
 }
 
 /// A new id in InfluxDB's form, which is what its clients expect: the random half of one of ours.
 pub fn new_id<T: TryFrom<u64>>() -> Result<T, ApiError> {
-    let generated = portcullis::ResourceId::generate().map_err(|error: RandomError| ApiError::internal(error))?;
+    let generated = ResourceId::generate().map_err(|error: RandomError| ApiError::internal(error))?;
     let (_, random) = generated.as_uuid().as_u64_pair();
     random.try_into().map_err(|_| ApiError::unavailable("no id"))
 }

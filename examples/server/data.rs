@@ -6,7 +6,7 @@ use axum::response::Result;
 use axum::routing::post;
 use http::StatusCode;
 use portcullis::http::ApiError;
-use portcullis::{Principal, Read, Resource, Write};
+use portcullis::{OrgId, Principal, Read, Resource, Write};
 use serde::Deserialize;
 
 use crate::Server;
@@ -22,7 +22,7 @@ pub fn routes() -> Router<Server> {
 struct Place {
     org: Option<String>,
     #[serde(rename = "orgID")]
-    organization: Option<String>,
+    organization: Option<OrgId>,
     bucket: Option<String>,
 }
 
@@ -60,13 +60,14 @@ async fn query(
 }
 
 impl Server {
+    /// An id beats a name: else who takes another's id for a name would get what is meant for it.
     fn place(&self, place: &Place, bucket: Option<&str>) -> std::result::Result<Resource, ApiError> {
         let known = self.directory.known();
-        let organization = place.organization.as_deref().or(place.org.as_deref()).unwrap_or_default();
-        let organization = known.organization(organization).or_else(|| organization.parse().ok());
+        let (org, name) = (place.org.as_deref().unwrap_or_default(), bucket.unwrap_or_default());
+        let organization = place.organization.or_else(|| org.parse().ok()).or_else(|| known.organization(org));
         let organization = organization.ok_or_else(missing_organization)?;
-        let name = bucket.unwrap_or_default();
-        let bucket = known.bucket(organization, name).or_else(|| name.parse().ok());
+        let bucket = name.parse().ok().or_else(|| known.bucket(organization, name));
+        let bucket = bucket.filter(|id| known.buckets.get(id).is_some_and(|found| found.organization == organization));
         let bucket = bucket.ok_or_else(|| ApiError::not_found(format!("bucket \"{name}\" not found")))?;
         Ok(Resource::bucket(organization, bucket))
     }

@@ -317,6 +317,41 @@ fn users_organizations_and_what_their_end_means_for_tokens() {
 }
 
 #[test]
+fn an_id_beats_a_name_and_no_name_looks_like_one() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let setup = server.set_up();
+    let root = setup["auth"]["token"].as_str().unwrap();
+    let (acme, metrics) = (setup["org"]["id"].as_str().unwrap(), setup["bucket"]["id"].as_str().unwrap());
+    let globex = server.ok(root, "POST", "/api/v2/orgs", &json!({ "name": "globex" }))["id"].clone();
+    let theirs =
+        server.ok(root, "POST", "/api/v2/buckets", &json!({ "name": "metrics", "orgID": globex }))["id"].clone();
+    let uuid = "01890000-0000-7000-8000-000000000000";
+    for (method, path, name) in [
+        ("PATCH", format!("/api/v2/orgs/{}", globex.as_str().unwrap()), acme),
+        ("POST", "/api/v2/orgs".into(), "0123456789ABCDEF"),
+        ("POST", "/api/v2/users".into(), uuid),
+        ("POST", "/api/v2/buckets".into(), metrics),
+    ] {
+        let body = json!({ "name": name, "orgID": globex }).to_string();
+        assert_eq!(server.call(root, method, &path, &body).0, 400, "{method} {path} {name}");
+    }
+    for (place, status) in [
+        (format!("org={acme}&bucket={metrics}"), 204),
+        (format!("orgID={acme}&org=globex&bucket=metrics"), 204),
+        ("orgID=acme&bucket=metrics".into(), 400),
+        ("org=nobody&bucket=metrics".into(), 404),
+        // No bucket, and one of another organization.
+        ("org=acme&bucket=0123456789abcdef".into(), 404),
+        (format!("org=acme&bucket={}", theirs.as_str().unwrap()), 404),
+    ] {
+        assert_eq!(server.call(root, "POST", &format!("/api/v2/write?{place}"), "m f=1").0, status, "{place}");
+    }
+    let query = json!({ "query": "from(bucket: \"metrics\")" }).to_string();
+    assert_eq!(server.call(root, "POST", QUERY, &query), (200, json!("m f=1\nm f=1\n")));
+}
+
+#[test]
 fn hostile_requests_leave_the_server_serving() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
