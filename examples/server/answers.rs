@@ -2,11 +2,11 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Response, Result};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use portcullis::http::ApiError;
-use portcullis::{RandomError, ResourceId};
+use portcullis::{Action, AsAction, Permit, Principal, RandomError, Resource, ResourceId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -35,6 +35,20 @@ impl<T: DeserializeOwned, S: Send + Sync> axum::extract::FromRequestParts<S> for
             |error: QueryRejection| ApiError::invalid(format!("the query is not as expected: {}", error.body_text()));
         parsed.map(|Query(parameters)| Self(parameters)).map_err(wrong)
     }
+}
+
+/// A permit, or why there is none. To whoever may neither read nor write it, it is missing: a denial would tell that it is
+/// there, and its ids.
+pub fn permit<A: AsAction>(
+    caller: &Principal<'_>,
+    action: A,
+    resource: Resource,
+    missing: impl FnOnce() -> ApiError,
+) -> Result<Permit<A>> {
+    caller.authorize(action, resource).map_err(|denial| match caller.authorize(Action::READ_WRITE, resource) {
+        Err(both) if both.missing().count() == 2 => missing().into(),
+        _ => denial.into(),
+    })
 }
 
 /// For nobody to keep: setup's has a secret in it, and all are for their caller alone.

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Server;
-use crate::answers::{Body, Parameters, check_name, json, new_id};
+use crate::answers::{Body, Parameters, check_name, json, new_id, permit};
 use crate::directory::{Bucket, Directory};
+use crate::organizations;
 
 pub fn routes() -> Router<Server> {
     Router::new()
@@ -36,7 +37,13 @@ async fn list(
 ) -> Result<Response> {
     let known = server.directory.known();
     let organization = match (wanted.organization, &wanted.org) {
-        (None, Some(name)) => Some(known.organization(name).ok_or_else(missing_organization)?),
+        (None, Some(name)) => {
+            // To all others, an organization looks as if it did not exist.
+            let own = caller.token().map_err(ApiError::from)?.organization();
+            let sees = |id| own == Some(id) || caller.authorize(Read, Resource::organization(id)).is_ok();
+            let found = known.organization(name).filter(|id| sees(*id));
+            Some(found.ok_or_else(organizations::missing)?)
+        }
         (id, _) => id,
     };
     let buckets: Vec<_> = known
@@ -67,13 +74,13 @@ async fn create(State(server): State<Server>, caller: Principal<'static>, Body(n
 
 async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
     let (id, bucket) = server.bucket(&id)?;
-    let _permit = caller.authorize(Read, Resource::bucket(bucket.organization, id))?;
+    let _permit = permit(&caller, Read, Resource::bucket(bucket.organization, id), missing)?;
     Ok(json(StatusCode::OK, &shown(id, &bucket)))
 }
 
 async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
     let (id, bucket) = server.bucket(&id)?;
-    let permit = caller.authorize(Write, Resource::bucket(bucket.organization, id))?;
+    let permit = permit(&caller, Write, Resource::bucket(bucket.organization, id), missing)?;
     server.directory.delete_bucket(permit).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -85,11 +92,11 @@ impl Directory {
         permit: Permit<Write>,
         name: String,
     ) -> std::result::Result<(ResourceId, Bucket), ApiError> {
-        let organization = permit.resource().org().ok_or_else(missing_organization)?;
+        let organization = permit.resource().org().ok_or_else(organizations::missing)?;
         let id = new_id()?;
         self.change(move |draft| {
             if !draft.known.organizations.contains_key(&organization) {
-                return Err(missing_organization());
+                return Err(organizations::missing());
             }
             if draft.known.bucket(organization, &name).is_some() {
                 return Err(ApiError::conflict(format!("bucket with name {name} already exists")));
@@ -121,10 +128,6 @@ impl Server {
 
 fn missing() -> ApiError {
     ApiError::not_found("bucket not found")
-}
-
-pub fn missing_organization() -> ApiError {
-    ApiError::not_found("organization not found")
 }
 
 fn shown(id: ResourceId, bucket: &Bucket) -> Value {

@@ -5,6 +5,7 @@
 //! proxy in front of it.
 
 #![allow(unreachable_pub)] // A module's public items are for the others.
+#![allow(clippy::result_large_err)] // An error of axum's is a whole response.
 
 mod answers;
 mod buckets;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Server;
-use crate::answers::{Body, Parameters, check_name, json, new_id};
+use crate::answers::{Body, Parameters, check_name, json, new_id, permit};
 use crate::directory::{Draft, Organization};
 
 pub fn routes() -> Router<Server> {
@@ -78,7 +78,7 @@ async fn create(State(server): State<Server>, caller: Principal<'static>, Body(n
 
 async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Read, Resource::organization(id))?;
+    let _permit = permit(&caller, Read, Resource::organization(id), missing)?;
     let organization = server.organization(id)?;
     Ok(json(StatusCode::OK, &shown(id, &organization)))
 }
@@ -97,7 +97,7 @@ async fn update(
     Body(change): Body<Change>,
 ) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Write, Resource::organization(id))?;
+    let _permit = permit(&caller, Write, Resource::organization(id), missing)?;
     let status = change.status.as_deref().map(standing).transpose()?;
     if let Some(name) = &change.name {
         check_name("an organization", name)?;
@@ -139,7 +139,7 @@ async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Pa
 
 async fn members(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Read, Resource::organization(id))?;
+    let _permit = permit(&caller, Read, Resource::organization(id), missing)?;
     let organization = server.organization(id)?;
     let known = server.directory.known();
     let shown = |user: &UserId| Some(member(*user, &known.users.get(user)?.name));
@@ -159,7 +159,7 @@ async fn add_member(
     Body(new): Body<NewMember>,
 ) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Write, Resource::organization(id))?;
+    let _permit = permit(&caller, Write, Resource::organization(id), missing)?;
     let add = move |draft: &mut Draft| {
         let name = draft.known.users.get(&new.id).map(|user| user.name.clone());
         let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;
@@ -186,7 +186,7 @@ impl Server {
     }
 }
 
-fn missing() -> ApiError {
+pub fn missing() -> ApiError {
     ApiError::not_found("organization not found")
 }
 

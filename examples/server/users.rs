@@ -8,12 +8,12 @@ use axum::response::{Response, Result};
 use axum::routing::get;
 use http::StatusCode;
 use portcullis::http::ApiError;
-use portcullis::{Principal, Read, Resource, ResourceType, Standing, UserId, Write};
+use portcullis::{Permit, Principal, Read, Resource, ResourceType, Standing, UserId, Write};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Server;
-use crate::answers::{Body, Parameters, check_name, json, new_id};
+use crate::answers::{Body, Parameters, check_name, json, new_id, permit};
 use crate::directory::{Draft, User};
 use crate::organizations::standing;
 
@@ -82,7 +82,7 @@ async fn create(State(server): State<Server>, caller: Principal<'static>, Body(n
 async fn one(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<Response> {
     let id = parse(&id)?;
     if own(&caller)? != id {
-        let _permit = caller.authorize(Read, resource(id))?;
+        let _permit = permit(&caller, Read, resource(id), missing)?;
     }
     Ok(json(StatusCode::OK, &server.shown(id)?))
 }
@@ -100,7 +100,7 @@ async fn update(
     Body(change): Body<Change>,
 ) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Write, resource(id))?;
+    let _permit = may_change(&caller, id)?;
     let status = change.status.as_deref().map(standing).transpose()?;
     if let Some(name) = &change.name {
         check_name("a user", name)?;
@@ -127,7 +127,7 @@ async fn update(
 
 async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Path<String>) -> Result<StatusCode> {
     let id = parse(&id)?;
-    let _permit = caller.authorize(Write, resource(id))?;
+    let _permit = may_change(&caller, id)?;
     let Server { authority, directory } = server;
     let delete = move |draft: &mut Draft| {
         draft.known.users.get(&id).ok_or_else(missing)?;
@@ -143,6 +143,14 @@ async fn delete(State(server): State<Server>, caller: Principal<'static>, id: Pa
 /// Whose token it is.
 fn own(caller: &Principal<'_>) -> std::result::Result<UserId, ApiError> {
     Ok(caller.token()?.owner())
+}
+
+/// A token may read about its own user, so it is told why it may not change it.
+fn may_change(caller: &Principal<'_>, id: UserId) -> Result<Permit<Write>> {
+    if own(caller)? == id {
+        return Ok(caller.authorize(Write, resource(id))?);
+    }
+    permit(caller, Write, resource(id), missing)
 }
 
 fn missing() -> ApiError {

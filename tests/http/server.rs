@@ -274,7 +274,7 @@ fn users_organizations_and_what_their_end_means_for_tokens() {
         ("GET", "/api/v2/orgs?org=acme", 404),
         ("GET", "/api/v2/users?name=alice", 404),
         ("POST", "/api/v2/orgs", 403),
-        ("POST", WRITE, 403),
+        ("POST", WRITE, 404),
     ] {
         assert_eq!(server.call(&admin, method, path, "{\"name\":\"mine\"}").0, status, "{method} {path}");
     }
@@ -349,6 +349,69 @@ fn an_id_beats_a_name_and_no_name_looks_like_one() {
     }
     let query = json!({ "query": "from(bucket: \"metrics\")" }).to_string();
     assert_eq!(server.call(root, "POST", QUERY, &query), (200, json!("m f=1\nm f=1\n")));
+}
+
+#[test]
+fn what_somebody_may_neither_read_nor_write_looks_as_if_it_did_not_exist() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let setup = server.set_up();
+    let root = setup["auth"]["token"].as_str().unwrap();
+    let id = |what: &str| setup[what]["id"].as_str().unwrap().to_owned();
+    let (acme, metrics, alice) = (id("org"), id("bucket"), id("user"));
+    let globex = server.ok(root, "POST", "/api/v2/orgs", &json!({ "name": "globex" }))["id"].clone();
+    let bob = server.ok(root, "POST", "/api/v2/users", &json!({ "name": "bob" }))["id"].clone();
+    let all = |action: &str| json!({ "action": action, "resource": { "type": "*", "orgID": globex } });
+    let new = json!({ "orgID": globex, "userID": bob, "permissions": [all("read"), all("write")] });
+    let admin = server.ok(root, "POST", TOKENS, &new)["token"].as_str().unwrap().to_owned();
+    let nobodys = "0123456789abcdef";
+    let body = json!({ "name": "x", "id": bob, "query": "from(bucket: \"metrics\")" }).to_string();
+    for (method, path, there) in [
+        ("POST", "/api/v2/write?bucket=metrics&org=", "acme"),
+        ("POST", "/api/v2/write?bucket=metrics&orgID=", &acme),
+        ("POST", &format!("/api/v2/write?bucket={metrics}&org="), &acme),
+        ("POST", "/api/v2/query?org=", "acme"),
+        ("GET", "/api/v2/buckets?org=", "acme"),
+        ("GET", "/api/v2/buckets?orgID=", &acme),
+        ("GET", "/api/v2/buckets/", &metrics),
+        ("DELETE", "/api/v2/buckets/", &metrics),
+        ("GET", "/api/v2/orgs/", &acme),
+        ("PATCH", "/api/v2/orgs/", &acme),
+        ("GET", "/api/v2/users/", &alice),
+        ("PATCH", "/api/v2/users/", &alice),
+        ("DELETE", "/api/v2/users/", &alice),
+    ] {
+        let length = body.len();
+        let answer = |place: &str| {
+            let head = format!("{method} {path}{place} HTTP/1.1\r\nhost: x\r\nconnection: close");
+            let head = format!("{head}\r\nauthorization: Token {admin}\r\ncontent-length: {length}\r\n\r\n");
+            let answer = raw(&server, (head + &body).as_bytes());
+            answer.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n")
+        };
+        let real = answer(there);
+        assert_eq!(real, answer(nobodys), "{method} {path}");
+        let nothing = path == "/api/v2/buckets?orgID=";
+        assert!(real.starts_with(if nothing { "HTTP/1.1 200" } else { "HTTP/1.1 404" }), "{method} {path}: {real}");
+    }
+    // Who may do one of both learns what is missing, and of its own user everybody may read.
+    let read = json!({ "action": "read", "resource": { "type": "buckets", "orgID": acme, "id": metrics } });
+    let new = json!({ "orgID": acme, "userID": bob, "permissions": [read] });
+    let reader = server.ok(root, "POST", TOKENS, &new)["token"].as_str().unwrap().to_owned();
+    for (method, path, missing) in [
+        ("POST", WRITE, format!("write:orgs/{acme}/buckets/{metrics}")),
+        ("DELETE", &format!("/api/v2/buckets/{metrics}"), format!("write:orgs/{acme}/buckets/{metrics}")),
+        (
+            "PATCH",
+            &format!("/api/v2/users/{}", bob.as_str().unwrap()),
+            format!("write:users/{}", bob.as_str().unwrap()),
+        ),
+    ] {
+        let (status, denied) = server.call(&reader, method, path, &body);
+        assert_eq!((status, &denied["message"]), (403, &json!(format!("missing permission `{missing}`"))));
+    }
+    // An organization is found by its own tokens.
+    let buckets = server.ok(&reader, "GET", "/api/v2/buckets?org=acme", &json!(null));
+    assert_eq!(buckets["buckets"][0]["id"], metrics.as_str());
 }
 
 #[test]
