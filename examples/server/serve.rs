@@ -26,6 +26,10 @@ use crate::BODY_LIMIT;
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a request may take, its body included.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may read nothing of its answer, in milliseconds; the kernel counts it, and only Linux does. Who reads
+/// a little at a time is for the proxy in front to end.
+#[cfg(target_os = "linux")]
+const READ_WITHIN: u32 = 10_000;
 /// How large a request's head may be, in bytes.
 const HEAD: usize = 16 * 1024;
 /// How many headers a request may have.
@@ -57,6 +61,9 @@ pub(crate) async fn until_asked_to_stop(listener: TcpListener, router: Router) -
                 continue;
             }
         };
+        // It fails only where there is no client any more.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, READ_WITHIN);
         let router = router.clone();
         let service = service_fn(move |request| answer(router.clone(), request));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));

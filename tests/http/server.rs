@@ -469,6 +469,29 @@ fn hostile_requests_leave_the_server_serving() {
     assert!(server.is_healthy());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_does_not_read_an_answer_is_not_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let root = server.set_up()["auth"]["token"].as_str().unwrap().to_owned();
+    // More than the kernel keeps for the server; for the client it keeps next to nothing.
+    (0..6).for_each(|_| assert_eq!(server.call(&root, "POST", WRITE, &"x".repeat(1 << 20)).0, 204));
+    let mut stream = server.connect();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 4096).unwrap();
+    let (ours, theirs) = (stream.local_addr().unwrap().port(), server.address.port());
+    let ends = format!("0100007F:{theirs:04X} 0100007F:{ours:04X} 01 ");
+    let is_connected = || std::fs::read_to_string("/proc/net/tcp").unwrap().contains(&ends);
+    let query = json!({ "query": "from(bucket: \"metrics\")" }).to_string();
+    let head = format!("host: x\r\nauthorization: Token {root}\r\ncontent-length: {}\r\n\r\n", query.len());
+    stream.write_all(format!("POST {QUERY} HTTP/1.1\r\n{head}{query}").as_bytes()).unwrap();
+    let mut begun = [0; 12];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    assert!(is_connected());
+    eventually("its connection is closed", || !is_connected());
+}
+
 #[test]
 fn asked_to_stop_it_finishes_what_it_has_begun() {
     let data = tempfile::tempdir().unwrap();
