@@ -11,5 +11,7 @@ mod screens;
 mod secrecy;
 #[cfg(feature = "http")]
 mod server;
+mod strange_servers;
+mod stub;
 #[cfg(unix)]
 mod terminal;

@@ -128,26 +128,34 @@ impl Client {
         Failure::new(Exit::Unavailable, advice).because(error)
     }
 
+    /// The status says what went wrong; the body, where it is the routes' own, says it in words. Proxies and hosts send others.
     fn refused(&self, status: StatusCode, text: &str) -> Failure {
-        let Ok(Told { message }) = serde_json::from_str(text) else {
-            return self.strange(format!("status {status}"));
-        };
+        let told = serde_json::from_str(text).map(|Told { message }| message).ok();
         let exit = match status {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Exit::Usage,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::Refused,
-            StatusCode::NOT_FOUND => Exit::NotFound,
+            // Without words it is the address that leads nowhere, which says nothing about tokens.
+            StatusCode::NOT_FOUND if told.is_some() => Exit::NotFound,
             StatusCode::PRECONDITION_FAILED | StatusCode::UNPROCESSABLE_ENTITY => Exit::Conflict,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => Exit::Unavailable,
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Exit::Unavailable,
             _ => Exit::Failed,
         };
-        if status == StatusCode::UNAUTHORIZED && message == "unauthorized access" {
-            let base = &self.base;
-            return Failure::new(
+        let said = |text: String| Failure::new(exit, text).because(status.to_string());
+        let base = &self.base;
+        match told {
+            Some(message) if message != "unauthorized access" => Failure::new(exit, message),
+            _ if status == StatusCode::UNAUTHORIZED => Failure::new(
                 exit,
                 format!("`{base}` does not accept the token; is it this server's, whole, and in use?"),
-            );
+            ),
+            _ if exit == Exit::Unavailable => said(format!("`{base}` cannot answer now; try again later")),
+            _ if exit == Exit::Failed => self.strange(format!("status {status}")),
+            _ => said(format!("`{base}` refuses this")),
         }
-        Failure::new(exit, message)
     }
 
     fn parse<T: DeserializeOwned>(&self, text: &str) -> Result<T> {
