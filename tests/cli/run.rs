@@ -102,6 +102,9 @@ pub fn command(directory: &Path) -> Command {
     for name in ["PORTCULLIS_URL", "PORTCULLIS_FILE", "PORTCULLIS_TOKEN", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
     command
 }
 

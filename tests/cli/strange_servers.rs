@@ -1,6 +1,8 @@
 //! What the program makes of servers, and of proxies before them, that do not answer as the routes do.
 
-use crate::run::Place;
+use std::path::Path;
+
+use crate::run::{Place, command};
 use crate::stub::Stub;
 
 /// Where commands run on a server that answers everything with that.
@@ -33,4 +35,26 @@ fn a_secret_that_an_empty_answer_refuses_may_nothing() {
     assert_eq!((denied.exit, denied.err.as_str()), (1, ""));
     assert!(denied.out.contains("the token is not accepted"), "{denied:?}");
     assert_eq!(always(502, "").run_with(&check, "secret").exit, 6);
+}
+
+#[test]
+fn a_proxy_is_for_other_machines() {
+    let proxy = Stub::new(|_| Some((502, String::new())));
+    let server = Stub::new(|_| Some((401, String::new())));
+    let list = |url: &str| {
+        let mut list = command(Path::new("."));
+        list.env("HTTPS_PROXY", &proxy.url).env("PORTCULLIS_TOKEN", "secret").args(["--url", url, "list"]);
+        let ended = list.output().unwrap();
+        (ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap())
+    };
+    for url in [server.url.clone(), server.url.replace("127.0.0.1", "localhost")] {
+        let (code, error) = list(&url);
+        assert_eq!((code, proxy.requests()), (3, vec![]), "{error}");
+        assert!(!error.contains("warning"), "{error}");
+    }
+    assert_eq!(server.requests().len(), 2);
+    let (code, error) = list("http://tokens.example:8086");
+    assert_eq!((code, proxy.requests().len()), (6, 1), "{error}");
+    let warning = "warning: `http://tokens.example:8086` is not https: secrets cross the network in the clear\n";
+    assert!(error.starts_with(warning), "{error}");
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use portcullis::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use ureq::http::{HeaderValue, Method, Request, StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
 use crate::failure::{Exit, Failure, Result};
 
@@ -46,7 +46,8 @@ impl Client {
         if !matches!(scheme, "http" | "https") || authority.as_str().contains('@') {
             return Err(wrong());
         }
-        if scheme == "http" && !is_loopback(authority.host()) {
+        let here = is_loopback(authority.host());
+        if scheme == "http" && !here {
             anstream::eprintln!("warning: `{base}` is not https: secrets cross the network in the clear");
         }
         let tls = if scheme == "https" {
@@ -56,6 +57,8 @@ impl Client {
         };
         let config = Config::builder()
             .http_status_as_error(false)
+            // What stays on this machine is not told to another one.
+            .proxy(if here { None } else { Proxy::try_from_env() })
             // A token goes where it was told to go.
             .max_redirects(0)
             .max_redirects_will_error(false)
