@@ -158,6 +158,24 @@ fn a_token_without_an_organization_is_updated_as_on_a_file() {
     a_token_without_an_organization_stays_so(&root, &org, &root.json(&["show"])["token"]["userID"]);
 }
 
+/// A token that changes itself may have lost the right to be told the rest.
+#[test]
+fn a_change_that_was_made_is_not_told_as_a_failure() {
+    let server = Server::start();
+    let (root, org, _) = server.set_up();
+    let all = |action: &str| format!("{action}:orgs/{org}/*");
+    let manage = format!("write:orgs/{org}/authorizations");
+    let (reader, secret) = root.create(&["--org", &org, "--permission", &all("read"), "--permission", &manage]);
+    let suspended = server.as_holder_of(&secret).run(&["suspend", &reader]);
+    assert_eq!((suspended.exit, suspended.err.as_str()), (0, ""), "{suspended:?}");
+    assert_eq!(root.json(&["show", &reader])["token"]["refused"], "inactive");
+
+    let (writer, secret) = root.create(&["--org", &org, "--permission", &all("write")]);
+    let updated = server.as_holder_of(&secret).run(&["update", &writer, "--description", "writes", "--json"]);
+    assert_eq!(updated.exit, 0, "{updated:?}");
+    assert_eq!(root.json(&["show", &writer])["token"]["description"], "writes");
+}
+
 #[track_caller]
 fn sees(place: &Place, arguments: &[&str], names: &[(&str, &str)], expected: Expect) {
     let mut screen = place.run(arguments).screen();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::run::{Place, command};
+use crate::run::{ORG, Place, command};
 use crate::stub::Stub;
 
 /// Where commands run on a server that answers everything with that.
@@ -57,4 +57,45 @@ fn a_proxy_is_for_other_machines() {
     assert_eq!((code, proxy.requests().len()), (6, 1), "{error}");
     let warning = "warning: `http://tokens.example:8086` is not https: secrets cross the network in the clear\n";
     assert!(error.starts_with(warning), "{error}");
+}
+
+/// A change that was sent, and whose answer is lost, may have been made.
+#[test]
+fn a_change_without_an_answer_is_said_to_be_in_doubt() {
+    let id = "3333333333333333";
+    let created = "a token may have been created whose secret nobody was shown";
+    let rotated = format!("token `{id}` may have a new secret that nobody was shown");
+    let may = |done: &str| format!("token `{id}` may have been {done}; see `portcullis show {id}`");
+    let changes: [(&[&str], &str); 5] = [
+        (&["create", "--org", ORG, "--all-access"], created),
+        (&["rotate", id, "--overlap", "1d"], &rotated),
+        (&["update", id, "--description", "a"], &may("changed")),
+        (&["revoke", id, "--yes"], &may("revoked")),
+        (&["delete", id, "--yes"], &may("deleted")),
+    ];
+    for (change, doubt) in changes {
+        let says = |answer: Option<(u16, &'static str)>, exit: i32, doubt: &str| {
+            let stub = Stub::new(move |_| answer.map(|(status, body)| (status, body.to_owned())));
+            let ran = Place::server(&stub.url, Some("secret")).run(change);
+            assert_eq!(ran.exit, exit, "{change:?}, {answer:?}: {ran:?}");
+            assert!(ran.err.starts_with(&format!("error: {doubt}")), "{change:?}, {answer:?}: {ran:?}");
+            assert!(doubt.is_empty() != ran.err.contains(" may have "), "{change:?}, {answer:?}: {ran:?}");
+        };
+        says(None, 6, doubt);
+        says(Some((502, "")), 6, doubt);
+        says(Some((500, "")), 7, doubt);
+        // What says that it was not made.
+        says(Some((503, r#"{"code":"unavailable","message":"later"}"#)), 6, "");
+        says(Some((401, "")), 3, "");
+        says(Some((408, "")), 6, "");
+        if !matches!(change[0], "delete") {
+            says(Some((200, "<html>")), 7, doubt);
+        }
+        // Nor could what was never sent.
+        let closed = Place::server("http://127.0.0.1:1", Some("secret")).run(change);
+        assert!(closed.err.starts_with("error: `http://127.0.0.1:1` does not answer"), "{closed:?}");
+    }
+    // A question changes nothing.
+    let check = Place::server(&Stub::new(|_| None).url, Some("secret")).run(&["check", "--id", id, "read:buckets"]);
+    assert!(check.err.starts_with("error: `http://127.0.0.1:"), "{check:?}");
 }

@@ -38,6 +38,8 @@ impl From<Exit> for ExitCode {
 #[error("{message}")]
 pub struct Failure {
     pub exit: Exit,
+    /// Whether what was asked for may have been done all the same.
+    in_doubt: bool,
     message: String,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -47,7 +49,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), source: None }
+        Self { exit, in_doubt: false, message: message.into(), source: None }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
@@ -61,7 +63,18 @@ impl Failure {
 
     /// The same failure, of a part of something.
     pub fn within(self, message: impl Into<String>) -> Self {
-        Self { exit: self.exit, message: message.into(), source: Some(self.into()) }
+        Self { exit: self.exit, in_doubt: self.in_doubt, message: message.into(), source: Some(self.into()) }
+    }
+
+    /// A server was asked, and did not say what it did.
+    pub const fn in_doubt(mut self, in_doubt: bool) -> Self {
+        self.in_doubt = in_doubt;
+        self
+    }
+
+    /// The same failure and, where it is in doubt, what may have been done, and what to do then.
+    pub fn perhaps(self, done: impl Into<String>) -> Self {
+        if self.in_doubt { self.within(done) } else { self }
     }
 }
 

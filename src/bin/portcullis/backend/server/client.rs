@@ -120,9 +120,12 @@ impl Client {
                 self.agent.run(request.map_err(unsendable)?)
             }
         };
-        let mut answer = answer.map_err(|error| self.unreachable(error))?;
+        let mut answer = answer.map_err(|error| {
+            let sent = may_have_been_sent(&error);
+            self.unreachable(error).in_doubt(sent)
+        })?;
         let text = answer.body_mut().with_config().limit(LARGEST).read_to_string();
-        let text = text.map_err(|error| self.unreachable(error))?;
+        let text = text.map_err(|error| self.unreachable(error).in_doubt(true))?;
         if answer.status().is_success() { Ok(text) } else { Err(self.refused(answer.status(), &text)) }
     }
 
@@ -148,6 +151,8 @@ impl Client {
             _ => Exit::Failed,
         };
         let said = |text: String| Failure::new(exit, text).because(status.to_string());
+        // A proxy that lost the server, or a server that lost itself, does not know.
+        let in_doubt = status.is_server_error();
         let base = &self.base;
         match told {
             Some(message) if message != "unauthorized access" => Failure::new(exit, message),
@@ -155,14 +160,16 @@ impl Client {
                 exit,
                 format!("`{base}` does not accept the token; is it this server's, whole, and in use?"),
             ),
-            _ if exit == Exit::Unavailable => said(format!("`{base}` cannot answer now; try again later")),
-            _ if exit == Exit::Failed => self.strange(format!("status {status}")),
+            _ if exit == Exit::Unavailable => {
+                said(format!("`{base}` cannot answer now; try again later")).in_doubt(in_doubt)
+            }
+            _ if exit == Exit::Failed => self.strange(format!("status {status}")).in_doubt(in_doubt),
             _ => said(format!("`{base}` refuses this")),
         }
     }
 
     fn parse<T: DeserializeOwned>(&self, text: &str) -> Result<T> {
-        serde_json::from_str(text).map_err(|error| self.strange(error.to_string()))
+        serde_json::from_str(text).map_err(|error| self.strange(error.to_string()).in_doubt(true))
     }
 
     /// Not what the routes answer.
@@ -182,6 +189,22 @@ fn system_roots() -> Result<RootCerts> {
     }
     let certificates = found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
     Ok(RootCerts::Specific(std::sync::Arc::new(certificates.collect())))
+}
+
+/// Unless there was no connection to send it on.
+fn may_have_been_sent(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    use ureq::{Error as E, Timeout};
+    match error {
+        // Invalid data is a certificate that is not trusted.
+        E::Io(error) => !matches!(
+            error.kind(),
+            Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::InvalidData
+        ),
+        E::Timeout(Timeout::Resolve | Timeout::Connect) => false,
+        E::Timeout(_) | E::Protocol(_) | E::LargeResponseHeader(..) => true,
+        _ => false,
+    }
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -61,10 +61,16 @@ impl Server {
         Ok(authorization.into_token(exactly))
     }
 
-    fn issued(&self, authorization: Authorization) -> Issued {
-        // The secret must not be lost because something else failed after it.
+    /// A token after a change, which is made: a secret must not be lost, nor the change be told as none, because something else
+    /// failed after it. A token may have lost the right to ask.
+    fn changed(&self, authorization: Authorization) -> Token {
         let exactly = self.exactly(&authorization).unwrap_or_default();
-        authorization.into_issued(exactly)
+        authorization.into_token(exactly)
+    }
+
+    fn issued(&self, mut authorization: Authorization) -> Issued {
+        let secret = authorization.take_secret();
+        Issued { token: self.changed(authorization), secret }
     }
 }
 
@@ -80,7 +86,10 @@ impl Backend for Server {
             expires_at: new.expires.at(),
             secret: new.secret.as_ref().map(Secret::expose),
         };
-        Ok(self.issued(self.client.change(Method::POST, AUTHORIZATIONS, &body, None)?))
+        let created = self.client.change(Method::POST, AUTHORIZATIONS, &body, None);
+        let lost = "a token may have been created whose secret nobody was shown; look for it with `portcullis list`, \
+                    and rotate it or delete it";
+        Ok(self.issued(created.map_err(|failure| failure.perhaps(lost))?))
     }
 
     fn page(&self, filter: &Filter, after: Option<TokenId>) -> Result<(Vec<Token>, Option<TokenId>)> {
@@ -115,30 +124,37 @@ impl Backend for Server {
         let changed = match change {
             Change::Kind(kind) => {
                 let body = json!({ "permissions": kind.permissions() });
-                self.client.change(Method::PUT, format!("{path}/permissions"), &body, if_revision)?
+                self.client.change(Method::PUT, format!("{path}/permissions"), &body, if_revision)
             }
             Change::Rest { description, expires, active } => {
                 let (expires_at, status) = (expires.map(crate::expiry::Expiry::at), active.map(status));
                 let body = Changes { description, expires_at, status };
-                self.client.change(Method::PATCH, path, &body, if_revision)?
+                self.client.change(Method::PATCH, path, &body, if_revision)
             }
         };
-        self.token(changed)
+        Ok(self.changed(changed.map_err(|failure| failure.perhaps(may_be(id, "changed")))?))
     }
 
     fn rotate(&self, id: TokenId, overlap: Duration, secret: Option<Secret>) -> Result<Issued> {
         let body = NewSecret { overlap_seconds: overlap.as_secs(), secret: secret.as_ref().map(Secret::expose) };
-        Ok(self.issued(self.client.change(Method::POST, format!("{AUTHORIZATIONS}/{id}/rotate"), &body, None)?))
+        let rotated = self.client.change(Method::POST, format!("{AUTHORIZATIONS}/{id}/rotate"), &body, None);
+        let lost = format!(
+            "token `{id}` may have a new secret that nobody was shown, and the old one may have stopped or be about to; \
+             if `portcullis show {id}` says that it was updated just now, rotate it again"
+        );
+        Ok(self.issued(rotated.map_err(|failure| failure.perhaps(lost))?))
     }
 
     fn revoke(&self, id: TokenId, all: bool) -> Result<usize> {
         let path = format!("{AUTHORIZATIONS}/{id}/revoke");
-        let Revoked { revoked } = self.client.change(Method::POST, path, &json!({ "cascade": all }), None)?;
+        let answer = self.client.change(Method::POST, path, &json!({ "cascade": all }), None);
+        let Revoked { revoked } = answer.map_err(|failure| failure.perhaps(may_be(id, "revoked")))?;
         Ok(revoked)
     }
 
     fn delete(&self, id: TokenId) -> Result<()> {
-        self.client.delete(format!("{AUTHORIZATIONS}/{id}"))
+        let deleted = self.client.delete(format!("{AUTHORIZATIONS}/{id}"));
+        deleted.map_err(|failure| failure.perhaps(may_be(id, "deleted")))
     }
 
     fn set_standing(&self, _: Holder, _: Standing) -> Result<()> {
@@ -174,4 +190,9 @@ impl Server {
     fn as_holder_of(&self, secret: &Secret) -> Self {
         Self { client: self.client.with_token(Secret::chosen(secret.expose())) }
     }
+}
+
+/// What to do where no answer says whether it was done.
+fn may_be(id: TokenId, done: &str) -> String {
+    format!("token `{id}` may have been {done}; see `portcullis show {id}`")
 }

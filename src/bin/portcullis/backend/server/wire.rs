@@ -6,7 +6,7 @@ use portcullis::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::token::{Issued, Token};
+use crate::token::Token;
 
 /// How an organization is written where there is none.
 pub const NO_ORGANIZATION: &str = "0000000000000000";
@@ -102,10 +102,9 @@ impl Authorization {
         }
     }
 
-    /// With the secret, where it is shown.
-    pub fn into_issued(mut self, exactly: Option<PermissionSet>) -> Issued {
-        let secret = Secret::chosen(std::mem::take(&mut self.token));
-        Issued { token: self.into_token(exactly), secret }
+    /// The secret, where it is shown.
+    pub fn take_secret(&mut self) -> Secret {
+        Secret::chosen(std::mem::take(&mut self.token))
     }
 }
 
