@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::run::{ORG, Place, command};
+use serde_json::{Value, json};
+
+use crate::run::{ALICE, ORG, Place, command};
 use crate::stub::Stub;
 
 /// Where commands run on a server that answers everything with that.
@@ -98,4 +100,36 @@ fn a_change_without_an_answer_is_said_to_be_in_doubt() {
     // A question changes nothing.
     let check = Place::server(&Stub::new(|_| None).url, Some("secret")).run(&["check", "--id", id, "read:buckets"]);
     assert!(check.err.starts_with("error: `http://127.0.0.1:"), "{check:?}");
+}
+
+/// A token as the routes show it, with that many permissions.
+fn authorization(id: &str, permissions: usize) -> Value {
+    let permission = json!({ "action": "read", "resource": { "type": "buckets", "orgID": ORG } });
+    json!({
+        "id": id, "token": "", "status": "active", "description": "", "orgID": ORG, "org": "acme",
+        "userID": ALICE, "user": "alice", "permissions": vec![permission; permissions], "createdBy": "host: test",
+        "createdAt": "2100-01-01T00:00:00Z", "updatedAt": "2100-01-01T00:00:00Z", "kind": "custom",
+        "expiresAt": null, "lastUsedAt": null, "refused": null, "revision": 1,
+    })
+}
+
+#[test]
+fn a_token_that_is_deleted_while_it_is_listed_is_left_out() {
+    let (gone, there) = ("3333333333333333", "4444444444444444");
+    let page = json!({ "links": {}, "authorizations": [authorization(gone, 30), authorization(there, 1)] }).to_string();
+    let server = |status: u16, body: &'static str| {
+        let page = page.clone();
+        let answer = move |request: &str| {
+            Some(if request.contains("/permissions") { (status, body.to_owned()) } else { (200, page.clone()) })
+        };
+        Place::server(&Stub::new(answer).url, Some("secret"))
+    };
+    let deleted = server(404, r#"{"code":"not found","message":"authorization not found"}"#);
+    for command in ["list", "export"] {
+        let listed = deleted.ok(&[command]).out;
+        assert!(listed.contains(there) && !listed.contains(gone), "{listed}");
+    }
+    // Whatever else fails is no list.
+    assert_eq!(server(404, "").run(&["list"]).exit, 7);
+    assert_eq!(server(503, "").run(&["list"]).exit, 6);
 }

@@ -107,7 +107,12 @@ impl Backend for Server {
         parameter("expiresBy", filter.expires_by.map(|time| time.to_string()));
         parameter("after", after.map(|id| id.to_string()));
         let List { links, authorizations } = self.client.get(path)?;
-        let tokens: Result<_> = authorizations.into_iter().map(|each| self.token(each)).collect();
+        let listed = |each| match self.token(each) {
+            // Deleted since the page was made, or not to be seen any more.
+            Err(gone) if gone.exit == Exit::NotFound => None,
+            token => Some(token),
+        };
+        let tokens: Result<_> = authorizations.into_iter().filter_map(listed).collect();
         Ok((tokens?, links.after()))
     }
 
