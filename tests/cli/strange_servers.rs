@@ -133,3 +133,28 @@ fn a_token_that_is_deleted_while_it_is_listed_is_left_out() {
     assert_eq!(server(404, "").run(&["list"]).exit, 7);
     assert_eq!(server(503, "").run(&["list"]).exit, 6);
 }
+
+const SETUP: [&str; 7] = ["setup", "--username", "alice", "--org", "acme", "--bucket", "metrics"];
+
+/// Setup cannot be done again.
+#[test]
+fn the_first_secret_is_shown_whatever_fails_after_setup() {
+    for body in ["", r#"{"id":"something else"}"#] {
+        let status = if body.is_empty() { 502 } else { 200 };
+        let secret = r#"{"auth":{"token":"the-secret"}}"#;
+        let answer = move |request: &str| {
+            Some(if request.starts_with("POST /api/v2/setup ") { (201, secret.into()) } else { (status, body.into()) })
+        };
+        let place = Place::server(&Stub::new(answer).url, None);
+        let warning = "warning: setup is done, but the first operator token cannot be shown: `http://127.0.0.1:";
+        for more in [&[][..], &["--secret-only"]] {
+            let ran = place.ok(&[&SETUP, more].concat());
+            assert_eq!(ran.out, "the-secret\n");
+            assert!(ran.err.starts_with(warning), "{}", ran.err);
+        }
+        assert_eq!(place.json(&SETUP), json!({ "token": null, "secret": "the-secret" }));
+    }
+    let lost = Place::server(&Stub::new(|_| None).url, None).run(&SETUP);
+    assert_eq!(lost.exit, 6);
+    assert!(lost.err.starts_with("error: setup may be done, and the first operator token's secret lost"), "{lost:?}");
+}

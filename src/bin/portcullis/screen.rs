@@ -31,24 +31,30 @@ impl Screen {
         self.answer(&BTreeMap::from([("token", token)]), || card(token, None))
     }
 
-    /// A token with its secret, which is shown here and never again: to people with the rest; through a pipe alone, so that it
-    /// can go where it is needed.
+    /// A token with its secret.
     pub fn issued(&self, Issued { token, secret }: &Issued, secret_only: bool) -> Result<()> {
+        self.secret(Some(token), secret, secret_only)
+    }
+
+    /// A secret, which is shown here and never again: to people with the token, if that could be read; through a pipe alone, so
+    /// that it can go where it is needed.
+    pub fn secret(&self, token: Option<&Token>, secret: &Secret, secret_only: bool) -> Result<()> {
+        let alone = secret.expose();
         let written = if secret_only {
-            line(secret.expose())
+            line(alone)
         } else if self.json {
-            line(&pretty(&TokenAndSecret { token, secret: secret.expose() }))
+            line(&pretty(&TokenAndSecret { token, secret: alone }))
         } else if std::io::stdout().is_terminal() {
-            let shown = line(&card(token, Some(secret)));
+            let shown = line(&token.map_or_else(|| alone.to_owned(), |token| card(token, Some(secret))));
             note("Keep the secret now: it is never shown again.");
             shown
         } else {
-            note(&card(token, None));
-            line(secret.expose())
+            token.iter().for_each(|token| note(&card(token, None)));
+            line(alone)
         };
         written.map_err(|lost| {
-            let id = token.id;
-            let advice = format!("token `{id}` was given a secret that could not be written: rotate it, or delete it");
+            let which = token.map_or_else(|| "the new token".into(), |token| format!("token `{}`", token.id));
+            let advice = format!("{which} was given a secret that could not be written: rotate it, or delete it");
             Failure::new(Exit::Failed, advice).because(lost)
         })
     }
@@ -68,9 +74,18 @@ fn note(note: &str) {
 }
 
 pub fn failure(failure: &Failure) {
-    if failure.exit == Exit::Gone {
-        return;
+    if failure.exit != Exit::Gone {
+        note(&format!("{RED}error:{PLAIN} {}", in_full(failure)));
     }
+}
+
+/// What failed beside what was asked for.
+pub fn warning(failure: &Failure) {
+    note(&format!("warning: {}", in_full(failure)));
+}
+
+/// With all its sources.
+fn in_full(failure: &Failure) -> String {
     let mut text = failure.to_string();
     let mut source = failure.source();
     while let Some(error) = source {
@@ -78,13 +93,12 @@ pub fn failure(failure: &Failure) {
         text.push_str(&error.to_string());
         source = error.source();
     }
-    let text = printable(&text);
-    note(&format!("{RED}error:{PLAIN} {text}"));
+    printable(&text)
 }
 
 #[derive(Serialize)]
 struct TokenAndSecret<'a> {
-    token: &'a Token,
+    token: Option<&'a Token>,
     secret: &'a str,
 }
 

@@ -7,7 +7,7 @@ use portcullis::{
     Actor, Authority, Filter, NewToken, Permission, RedbStore, Rotation, Secret, Standing, TokenId, Update, UserId,
 };
 
-use crate::backend::{Backend, Change, Decision, Holder, New, Subject};
+use crate::backend::{Backend, Change, Decision, First, Holder, New, Subject};
 use crate::expiry::Expiry;
 use crate::failure::{Exit, Failure, Result};
 use crate::token::{Issued, Token};
@@ -39,8 +39,9 @@ impl File {
         Ok(Self { authority, host: Actor::host("portcullis") })
     }
 
-    pub fn setup(&self, owner: UserId) -> Result<Issued> {
-        Ok(self.issued(self.authority.setup(owner).wait()?))
+    pub fn setup(&self, owner: UserId) -> Result<First> {
+        let Issued { token, secret } = self.issued(self.authority.setup(owner).wait()?);
+        Ok(First { token: Ok(token), secret })
     }
 
     fn shown(&self, token: &portcullis::Token) -> Token {

@@ -40,6 +40,12 @@ pub enum Setup {
     Names { username: String, organization: String, bucket: String },
 }
 
+/// The first operator token. Setup is done once and its secret is shown once, whether the token itself can be read or not.
+pub struct First {
+    pub token: Result<Token>,
+    pub secret: Secret,
+}
+
 /// A token to be created.
 #[derive(Debug)]
 pub struct New {
@@ -168,7 +174,7 @@ pub fn open(place: &Place) -> Result<Box<dyn Backend>> {
 }
 
 /// Makes the first operator token: on a server there is none yet to use, and a file may be new.
-pub fn setup(place: &Place, setup: &Setup) -> Result<Issued> {
+pub fn setup(place: &Place, setup: &Setup) -> Result<First> {
     match (named(place)?, setup) {
         (Named::File(file), Setup::Owner(owner)) => File::open_or_make(&file)?.setup(*owner),
         (Named::Url(url), Setup::Names { username, organization, bucket }) => {

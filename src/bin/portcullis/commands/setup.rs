@@ -5,9 +5,9 @@ use portcullis::UserId;
 
 use super::SecretOutput;
 use crate::arguments::Place;
-use crate::backend;
+use crate::backend::{self, First};
 use crate::failure::{Failure, Result};
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 
 /// Make the first operator token, once
 ///
@@ -47,7 +47,10 @@ impl Setup {
                 return Err(Failure::usage(advice));
             }
         };
-        let issued = backend::setup(place, &setup)?;
-        screen.issued(&issued, self.output.secret_only)
+        let First { token, secret } = backend::setup(place, &setup)?;
+        let token = token.map_err(|failure| {
+            screen::warning(&failure.within("setup is done, but the first operator token cannot be shown"));
+        });
+        screen.secret(token.ok().as_ref(), &secret, self.output.secret_only)
     }
 }

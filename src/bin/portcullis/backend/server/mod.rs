@@ -16,7 +16,7 @@ use crate::backend::server::wire::{
     Answers, Authorization, Changes, List, NO_ORGANIZATION, NewAuthorization, NewSecret, Onboarded, Permissions,
     Revoked, status,
 };
-use crate::backend::{Backend, Change, Decision, Holder, New, Subject};
+use crate::backend::{Backend, Change, Decision, First, Holder, New, Subject};
 use crate::failure::{Exit, Failure, Result};
 use crate::secrets;
 use crate::token::{Issued, Token};
@@ -37,13 +37,16 @@ impl Server {
         Ok(Self { client: client.with_token(secrets::token(token_file)?) })
     }
 
-    pub fn set_up(url: &str, username: &str, organization: &str, bucket: &str) -> Result<Issued> {
+    pub fn set_up(url: &str, username: &str, organization: &str, bucket: &str) -> Result<First> {
         let client = Client::new(url, None)?;
         let body = json!({ "username": username, "org": organization, "bucket": bucket });
-        let Onboarded { auth } = client.change(Method::POST, "/api/v2/setup", &body, None)?;
+        let onboarded = client.change(Method::POST, "/api/v2/setup", &body, None);
+        let lost = "setup may be done, and the first operator token's secret lost; if setup is refused now, stop the server \
+                    and make another one with `portcullis --file FILE recover`";
+        let Onboarded { auth } = onboarded.map_err(|failure| failure.perhaps(lost))?;
         let secret = Secret::chosen(auth.token);
-        let token = Self { client }.as_holder_of(&secret).get(&Subject::Own)?;
-        Ok(Issued { token, secret })
+        let token = Self { client }.as_holder_of(&secret).get(&Subject::Own);
+        Ok(First { token, secret })
     }
 
     /// The permissions as they are, where a list shows them expanded.
