@@ -79,8 +79,15 @@ fn a_token_lives_as_on_a_file() {
     let as_sensor = server.as_holder_of(&sensor_secret);
     assert_eq!(as_sensor.run(&["check", &write]).exit, 0);
     assert_eq!(as_sensor.run(&["check", &write, &read]).exit, 1);
-    assert_eq!(root.run_with(&["check", "--secret-stdin", &write], &sensor_secret).exit, 0);
-    assert_eq!(root.run_with(&["check", "--secret-stdin", &write], "mistyped").exit, 1);
+    // A secret that is asked about is all the token that is needed.
+    let nobody = Place::server(&server.url, None);
+    for place in [&root, &nobody] {
+        assert_eq!(place.run_with(&["check", "--secret-stdin", &write], &sensor_secret).exit, 0);
+        assert_eq!(place.run_with(&["check", "--secret-stdin", &write], "mistyped").exit, 1);
+        assert_eq!(place.run_with(&["explain", "--secret-stdin", &read], &sensor_secret).exit, 1);
+        assert!(place.run_with(&["show", "--secret-stdin"], &sensor_secret).out.contains(&sensor));
+    }
+    assert_eq!(nobody.run_with(&["check", "--id", &sensor, "--secret-stdin", &write], &sensor_secret).exit, 2);
     let explained: Value =
         serde_json::from_str(&as_admin.run(&["explain", "--id", &sensor, &read, "--json"]).out).unwrap();
     assert_eq!(explained["missing"]["action"], "read");

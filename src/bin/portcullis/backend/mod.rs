@@ -173,6 +173,14 @@ pub fn open(place: &Place) -> Result<Box<dyn Backend>> {
     })
 }
 
+/// The same, to ask about that token. One that is named by its secret can ask itself, and no other is needed.
+pub fn open_to_ask(place: &Place, about: &Subject) -> Result<Box<dyn Backend>> {
+    match (named(place)?, about) {
+        (Named::Url(url), Subject::Secret(_)) => Ok(Box::new(Server::without_token(&url)?)),
+        _ => open(place),
+    }
+}
+
 /// Makes the first operator token: on a server there is none yet to use, and a file may be new.
 pub fn setup(place: &Place, setup: &Setup) -> Result<First> {
     match (named(place)?, setup) {

@@ -7,7 +7,8 @@ use portcullis::{Permission, PermissionError, TokenId};
 use serde::Serialize;
 
 use super::yes_or_no;
-use crate::backend::{Backend, Decision, Subject};
+use crate::arguments::Place;
+use crate::backend::{self, Decision, Subject};
 use crate::failure::Result;
 use crate::screen::{Screen, table};
 use crate::secrets::SecretInput;
@@ -60,8 +61,9 @@ struct Answers<'a> {
 }
 
 impl Check {
-    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
-        let decisions = backend.check(&self.who.subject()?, &self.requests)?;
+    pub fn run(self, place: &Place, screen: &Screen) -> Result<ExitCode> {
+        let subject = self.who.subject()?;
+        let decisions = backend::open_to_ask(place, &subject)?.check(&subject, &self.requests)?;
         let allowed = decisions.iter().all(|decision| decision.allowed);
         screen.answer(&Answers { allowed, decisions: &decisions }, || {
             let row = |decision: &Decision| {

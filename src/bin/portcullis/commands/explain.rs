@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::check::{Who, request};
 use super::yes_or_no;
-use crate::backend::{Backend, Decision};
+use crate::arguments::Place;
+use crate::backend::{self, Decision};
 use crate::failure::{Exit, Failure, Result};
 use crate::screen::{Screen, table};
 use crate::token::Token;
@@ -41,8 +42,9 @@ struct Explanation {
 }
 
 impl Explain {
-    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<ExitCode> {
+    pub fn run(self, place: &Place, screen: &Screen) -> Result<ExitCode> {
         let subject = self.who.subject()?;
+        let backend = backend::open_to_ask(place, &subject)?;
         let mut decisions = backend.check(&subject, &[self.request])?;
         let decision = decisions.pop().ok_or_else(|| Failure::new(Exit::Failed, "no decision was answered"))?;
         let token = match backend.get(&subject) {

@@ -42,14 +42,14 @@ pub struct SecretOutput {
 pub fn run(Arguments { place, command, .. }: Arguments, screen: &Screen) -> Result<ExitCode> {
     let open = || backend::open(&place);
     match command {
-        Command::Check(check) => return check.run(&*open()?, screen),
-        Command::Explain(explain) => return explain.run(&*open()?, screen),
+        Command::Check(check) => return check.run(&place, screen),
+        Command::Explain(explain) => return explain.run(&place, screen),
         Command::Diff(diff) => return diff.run(&*open()?, screen),
         Command::Setup(setup) => setup.run(&place, screen)?,
         Command::Recover(recover) => recover.run(&*backend::open_file(&place, "recover")?, screen)?,
         Command::Create(create) => create.run(&*open()?, screen)?,
         Command::List(list) => list.run(&*open()?, screen)?,
-        Command::Show(show) => show.run(&*open()?, screen)?,
+        Command::Show(show) => show.run(&place, screen)?,
         Command::Update(update) => update.run(&*open()?, screen)?,
         Command::Rotate(rotate) => rotate.run(&*open()?, screen)?,
         Command::Suspend(suspend) => suspend.run(&*open()?, screen)?,

@@ -3,7 +3,8 @@
 use clap::Args;
 use portcullis::TokenId;
 
-use crate::backend::{Backend, Subject};
+use crate::arguments::Place;
+use crate::backend::{self, Subject};
 use crate::failure::Result;
 use crate::screen::Screen;
 use crate::secrets::SecretInput;
@@ -23,7 +24,8 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
-        screen.token(&backend.get(&Subject::given(self.id, &self.secret)?)?)
+    pub fn run(self, place: &Place, screen: &Screen) -> Result<()> {
+        let subject = Subject::given(self.id, &self.secret)?;
+        screen.token(&backend::open_to_ask(place, &subject)?.get(&subject)?)
     }
 }

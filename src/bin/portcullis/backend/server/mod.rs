@@ -37,15 +37,20 @@ impl Server {
         Ok(Self { client: client.with_token(secrets::token(token_file)?) })
     }
 
+    /// For what is asked about secrets: each is the token to ask with.
+    pub fn without_token(url: &str) -> Result<Self> {
+        Ok(Self { client: Client::new(url, None)? })
+    }
+
     pub fn set_up(url: &str, username: &str, organization: &str, bucket: &str) -> Result<First> {
-        let client = Client::new(url, None)?;
+        let server = Self::without_token(url)?;
         let body = json!({ "username": username, "org": organization, "bucket": bucket });
-        let onboarded = client.change(Method::POST, "/api/v2/setup", &body, None);
+        let onboarded = server.client.change(Method::POST, "/api/v2/setup", &body, None);
         let lost = "setup may be done, and the first operator token's secret lost; if setup is refused now, stop the server \
                     and make another one with `portcullis --file FILE recover`";
         let Onboarded { auth } = onboarded.map_err(|failure| failure.perhaps(lost))?;
         let secret = Secret::chosen(auth.token);
-        let token = Self { client }.as_holder_of(&secret).get(&Subject::Own);
+        let token = server.as_holder_of(&secret).get(&Subject::Own);
         Ok(First { token, secret })
     }
 
