@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::run::{ALICE, BUCKET, ORG, Place};
+use crate::run::{ALICE, BUCKET, ORG, OTHER_ORG, Place};
 
 #[test]
 fn a_file_in_use_is_said_to_be_so() {
@@ -55,7 +55,7 @@ fn what_was_exported_is_imported_with_new_secrets_that_only_the_owner_can_read()
     let first = other.json(&["setup", "--owner", ALICE]);
     fs::write(other.path("exported"), &exported).unwrap();
     let answer = other.json(&["import", "exported", "--secrets", "secrets"]);
-    assert_eq!(answer, serde_json::json!({ "found": 4, "created": 4, "leftOut": 1 }));
+    assert_eq!(answer, serde_json::json!({ "found": 4, "created": 4, "suspended": 0, "leftOut": 1 }));
 
     #[cfg(unix)]
     assert_eq!(
@@ -86,6 +86,46 @@ fn what_was_exported_is_imported_with_new_secrets_that_only_the_owner_can_read()
     assert_eq!(other.run(&["import", "wrong", "--secrets", "others"]).exit, 2);
     assert!(!other.path("others").exists());
     assert_eq!(other.json(&["list"])["tokens"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn an_import_accepts_nothing_that_was_refused() {
+    let (bob, carol, third_org) = ("bbbbbbbbbbbbbbbb", "cccccccccccccccc", "0a1b2c3d4e5f6073");
+    let place = Place::set_up();
+    let create = |org: &str, owner: &str, more: &[&str]| {
+        place.create(&[&["--org", org, "--all-access", "--owner", owner, "--description", owner], more].concat()).0
+    };
+    let (of_suspended_owner, of_suspended_org) = (create(ORG, bob, &[]), create(OTHER_ORG, ALICE, &[]));
+    // An inactive one says only that of itself.
+    for more in [&[][..], &["--suspended"]] {
+        create(ORG, carol, more);
+        create(third_org, ALICE, more);
+    }
+    let inactive = create(ORG, ALICE, &["--suspended"]);
+    place.ok(&["suspend", "--owner", bob]);
+    place.ok(&["suspend", "--org", OTHER_ORG]);
+    place.ok(&["delete", "--owner", carol, "--yes"]);
+    place.ok(&["delete", "--org", third_org, "--yes"]);
+    fs::write(place.path("exported"), place.ok(&["export"]).out).unwrap();
+
+    let seen = "4, 2 of them suspended as their owner or organization was, \
+                left out 4 that were revoked, had expired, or lost their owner or organization\n";
+    assert_eq!(place.ok(&["import", "exported", "--dry-run"]).out, format!("would create {seen}"));
+    let counts = serde_json::json!({ "found": 4, "created": 4, "suspended": 2, "leftOut": 4 });
+    let other = Place::file();
+    other.ok(&["setup", "--owner", ALICE]);
+    fs::copy(place.path("exported"), other.path("exported")).unwrap();
+    // The same file knows who was deleted, another does not.
+    for place in [&place, &other] {
+        assert_eq!(place.json(&["import", "exported", "--secrets", "secrets"]), counts);
+        let secrets = lines(&fs::read_to_string(place.path("secrets")).unwrap());
+        for each in secrets {
+            let status = place.json(&["show", each["id"].as_str().unwrap()])["token"]["status"].clone();
+            let from = each["from"].as_str().unwrap();
+            let suspended = [&of_suspended_owner, &of_suspended_org, &inactive].iter().any(|id| *id == from);
+            assert_eq!(status, if suspended { "inactive" } else { "active" }, "{each}");
+        }
+    }
 }
 
 #[test]

@@ -164,11 +164,13 @@ fn help() {
 
         An export has no secrets, so the old ones cannot live on: every line becomes a new token that may do
         the same, belongs to the same owner and organization, expires at the same time and is suspended if
-        that one was. Ids, secrets, times and who created whom are new. Tokens that were revoked, or whose
-        time is over, are left out. All lines are read before the first token is created.
+        that one was. It is suspended, too, if its owner or organization was: activate it when those are
+        back. Ids, secrets, times and who created whom are new. Tokens that were revoked, whose time is
+        over, or whose owner or organization was deleted are left out. All lines are read before the first
+        token is created.
 
-        The new secrets go into a new file that only you can read, a line of JSON each: `from` is the
-        exported id, `id` the new one.
+        The new secrets go into a new file, which on Unix only you can read, a line of JSON each: `from` is
+        the exported id, `id` the new one.
 
         Usage: portcullis import [OPTIONS] <FILE>
 

@@ -628,15 +628,15 @@ fn export_and_import() {
         &place,
         &["import", "exported", "--dry-run"],
         expect![[r#"
-        would create 2, left out 0 that were revoked or had expired
-    "#]],
+            would create 2, left out 0 that were revoked, had expired, or lost their owner or organization
+        "#]],
     );
     sees(
         &place,
         &["import", "exported", "--secrets", "secrets"],
         expect![[r#"
-        created 2, left out 0 that were revoked or had expired
-    "#]],
+            created 2, left out 0 that were revoked, had expired, or lost their owner or organization
+        "#]],
     );
     sees(
         &place,

@@ -1,12 +1,13 @@
 //! `portcullis import`.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::Args;
-use portcullis::{Status, Timestamp, TokenKind};
+use portcullis::{OrgId, Reason, Status, Timestamp, TokenKind, UserId};
 use serde_json::json;
 
 use crate::backend::{Backend, New};
@@ -18,11 +19,12 @@ use crate::token::{Issued, Token};
 /// Create tokens as they were exported, with new ids and new secrets
 ///
 /// An export has no secrets, so the old ones cannot live on: every line becomes a new token that may do the same, belongs to the
-/// same owner and organization, expires at the same time and is suspended if that one was. Ids, secrets, times and who created
-/// whom are new. Tokens that were revoked, or whose time is over, are left out. All lines are read before the first token is
-/// created.
+/// same owner and organization, expires at the same time and is suspended if that one was. It is suspended, too, if its owner or
+/// organization was: activate it when those are back. Ids, secrets, times and who created whom are new. Tokens that were revoked,
+/// whose time is over, or whose owner or organization was deleted are left out. All lines are read before the first token is created.
 ///
-/// The new secrets go into a new file that only you can read, a line of JSON each: `from` is the exported id, `id` the new one.
+/// The new secrets go into a new file, which on Unix only you can read, a line of JSON each: `from` is the exported id, `id` the new
+/// one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -43,11 +45,10 @@ impl Import {
     pub fn run(self, backend: &dyn Backend, screen: &Screen) -> Result<()> {
         let lines = read(&self.from)?;
         let exported = lines.len();
-        let now = Timestamp::from(SystemTime::now());
-        let over = |token: &Token| token.expires_at.is_some_and(|end| end <= now);
-        let wanted: Vec<_> =
-            lines.into_iter().filter(|(token, _)| token.status != Status::Revoked && !over(token)).collect();
+        let gone = Gone::of(&lines);
+        let wanted: Vec<_> = lines.into_iter().filter(|(token, _)| !gone.has(token)).collect();
         let (found, left_out) = (wanted.len(), exported - wanted.len());
+        let suspended = wanted.iter().filter(|(token, _)| token.status == Status::Active && !is_active(token)).count();
         let mut created = 0;
         if let Some(path) = self.secrets.as_deref().filter(|_| !self.dry_run) {
             let mut secrets = Secrets::create(path)?;
@@ -60,12 +61,51 @@ impl Import {
                 secrets.write(from, &issued)?;
             }
         }
-        let answer = json!({ "found": found, "created": created, "leftOut": left_out });
+        let answer = json!({ "found": found, "created": created, "suspended": suspended, "leftOut": left_out });
         screen.answer(&answer, || {
             let done = if self.dry_run { format!("would create {found}") } else { format!("created {created}") };
-            format!("{done}, left out {left_out} that were revoked or had expired")
+            let suspended = match suspended {
+                0 => String::new(),
+                some => format!(", {some} of them suspended as their owner or organization was"),
+            };
+            format!("{done}{suspended}, left out {left_out} that were revoked, had expired, or lost their owner or organization")
         })
     }
+}
+
+/// What is refused for good.
+struct Gone {
+    now: Timestamp,
+    /// A token tells one reason only: an inactive one says nothing of its owner. Others of the same owner may.
+    owners: HashSet<UserId>,
+    organizations: HashSet<OrgId>,
+}
+
+impl Gone {
+    fn of(lines: &[(Token, TokenKind)]) -> Self {
+        let refused = |reason: &'static str| {
+            lines.iter().map(|(token, _)| token).filter(move |token| token.refused.as_deref() == Some(reason))
+        };
+        Self {
+            now: SystemTime::now().into(),
+            owners: refused(Reason::OwnerDeleted.as_str()).map(|token| token.owner).collect(),
+            organizations: refused(Reason::OrganizationDeleted.as_str())
+                .filter_map(|token| token.organization)
+                .collect(),
+        }
+    }
+
+    fn has(&self, token: &Token) -> bool {
+        token.status == Status::Revoked
+            || token.expires_at.is_some_and(|end| end <= self.now)
+            || self.owners.contains(&token.owner)
+            || token.organization.is_some_and(|organization| self.organizations.contains(&organization))
+    }
+}
+
+/// Nothing is accepted that was refused.
+fn is_active(token: &Token) -> bool {
+    token.status == Status::Active && token.refused.is_none()
 }
 
 /// Every line, each a token that can be.
@@ -91,10 +131,10 @@ fn read(path: &Path) -> Result<Vec<(Token, TokenKind)>> {
 
 fn new(token: Token, kind: TokenKind) -> New {
     New {
+        active: is_active(&token),
         kind,
         owner: Some(token.owner),
         description: token.description,
-        active: token.status == Status::Active,
         expires: token.expires_at.map_or(Expiry::Never, Expiry::At),
         secret: None,
     }
