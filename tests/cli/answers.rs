@@ -258,6 +258,33 @@ fn explain() {
     .assert_eq(&presented.screen());
 }
 
+/// Nor is it said to be mistyped where it is not.
+#[test]
+fn a_secret_is_explained_by_what_its_token_is_refused_for() {
+    let (place, _) = with_reader();
+    let (id, secret) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
+    let read = format!("read:{}", bucket());
+    let would_do = || {
+        let explained = place.run_with(&["explain", "--secret-stdin", &read, "--json"], &secret);
+        assert_eq!(explained.exit, 1, "{explained:?}");
+        serde_json::from_str::<serde_json::Value>(&explained.out).unwrap()["wouldDo"].clone()
+    };
+    place.ok(&["suspend", &id]);
+    assert_eq!(would_do(), serde_json::json!(["portcullis activate TOKEN"]));
+    place.ok(&["activate", &id]);
+    place.ok(&["suspend", "--owner", ALICE]);
+    assert_eq!(would_do(), serde_json::json!(["portcullis activate --owner USER"]));
+    place.ok(&["activate", "--owner", ALICE]);
+    place.ok(&["suspend", "--org", ORG]);
+    assert_eq!(would_do(), serde_json::json!(["portcullis activate --org ORG"]));
+    place.ok(&["activate", "--org", ORG]);
+    place.ok(&["update", &id, "--expires", "1s"]);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(would_do(), serde_json::json!(["portcullis update TOKEN --expires 90d"]));
+    place.ok(&["revoke", &id, "--yes"]);
+    assert_eq!(would_do(), serde_json::json!(["another token; that is for good"]));
+}
+
 #[test]
 fn diff() {
     let (place, id) = with_reader();

@@ -72,19 +72,21 @@ fn granting(permissions: &PermissionSet, request: Permission) -> Vec<Permission>
 }
 
 fn remedies(decision: &Decision, token: Option<&Token>) -> Vec<String> {
-    let Some(token) = token else {
-        return vec!["the secret of a token that is in use; this one may be mistyped, or was replaced".into()];
-    };
-    if let Some(missing) = decision.missing {
+    if let (Some(missing), Some(token)) = (decision.missing, token) {
         return wider(missing, token);
     }
-    let remedy = match (decision.reason.as_deref(), token.organization) {
-        (Some("inactive"), _) => format!("portcullis activate {}", token.id),
-        (Some("expired"), _) => format!("portcullis update {} --expires 90d", token.id),
-        (Some("ownerSuspended"), _) => format!("portcullis activate --owner {}", token.owner),
-        (Some("organizationSuspended"), Some(organization)) => format!("portcullis activate --org {organization}"),
-        (Some("revoked" | "ownerDeleted" | "organizationDeleted"), _) => "another token; that is for good".into(),
-        _ => "trying again later".into(),
+    // A secret that is refused for a reason of its token's does not say which token that is.
+    let id = token.map_or_else(|| "TOKEN".into(), |token| token.id.to_string());
+    let owner = token.map_or_else(|| "USER".into(), |token| token.owner.to_string());
+    let organization = token.and_then(|token| token.organization).map_or_else(|| "ORG".into(), |id| id.to_string());
+    let remedy = match decision.reason.as_deref() {
+        Some("inactive") => format!("portcullis activate {id}"),
+        Some("expired") => format!("portcullis update {id} --expires 90d"),
+        Some("ownerSuspended") => format!("portcullis activate --owner {owner}"),
+        Some("organizationSuspended") => format!("portcullis activate --org {organization}"),
+        Some("revoked" | "ownerDeleted" | "organizationDeleted") => "another token; that is for good".into(),
+        Some("stale" | "unavailable") => "trying again later".into(),
+        _ => "the secret of a token that is in use; this one may be mistyped, or was replaced".into(),
     };
     vec![remedy]
 }
