@@ -35,6 +35,46 @@ fn nothing_shows_a_secret_again() {
     assert_eq!(refused.err, "error: a chosen secret cannot be shaped like a stored hash, `$...$`\n");
 }
 
+/// Logs and screens keep errors.
+#[test]
+fn a_secret_that_is_given_by_mistake_is_not_repeated() {
+    let place = Place::set_up();
+    let (id, generated) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
+    for secret in
+        [generated.as_str(), CHOSEN, "infrastructure'as\\code=secret/32", "0a1b2c3d-4e5f-6071-0a1b-2c3d4e5f607x"]
+    {
+        let (equals, stdin) = (format!("--id={secret}"), format!("--secret-stdin={secret}"));
+        for arguments in [
+            &["show", secret][..],
+            &["show", &id, secret],
+            &["list", secret],
+            &["check", secret],
+            &["check", &equals, "read:buckets"],
+            &["check", &stdin, "read:buckets"],
+            &["create", "--owner", ALICE, "--permission", secret],
+            &["create", "--owner", ALICE, "--operator", "--expires", secret],
+            &["rotate", &id, "--overlap", secret],
+            &["update", &id, "--if-revision", secret],
+            &["completion", secret],
+            &[secret],
+            &["list", "--token-file", secret, "--url", "http://127.0.0.1:1"],
+        ] {
+            let mut program = command(&place.path("."));
+            if !arguments.contains(&"--url") {
+                program.args(["--file", "tokens.redb"]);
+            }
+            let ended = program.args(arguments).output().unwrap();
+            let said = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+            assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(!said.contains(secret) && !said.contains(&secret.escape_default().to_string()), "{said}");
+        }
+    }
+    let shown = place.run(&["show", CHOSEN]).err;
+    assert!(shown.contains("invalid value '(not shown, as it may be a secret)' for '[TOKEN]'"), "{shown}");
+    // What is shorter is no secret.
+    assert!(place.run(&["show", "my token"]).err.contains("'my token'"));
+}
+
 #[test]
 fn a_chosen_secret_comes_from_standard_input() {
     let place = Place::set_up();

@@ -31,7 +31,10 @@ use crate::arguments::Arguments;
 use crate::screen::Screen;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return screen::misused(&error),
+    };
     let screen = Screen::new(arguments.json);
     match commands::run(arguments, &screen) {
         Ok(answer) => answer,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io::{IsTerminal as _, Write};
+use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use portcullis::{Secret, Timestamp};
@@ -77,6 +79,27 @@ pub fn failure(failure: &Failure) {
     if failure.exit != Exit::Gone {
         note(&format!("{RED}error:{PLAIN} {}", in_full(failure)));
     }
+}
+
+/// An argument that is as long may be a secret, given by mistake.
+const SHORTEST_SECRET: usize = 32;
+
+/// What is wrong with the arguments, or the help that they ask for.
+pub fn misused(error: &clap::Error) -> ExitCode {
+    let mut text = error.render().ansi().to_string();
+    for (_, argument) in error.context() {
+        if let ContextValue::String(argument) = argument
+            && argument.len() >= SHORTEST_SECRET
+        {
+            // As it was given, and as errors of ids and permissions show it.
+            for secret in [argument.clone(), argument.escape_default().to_string()] {
+                text = text.replace(&secret, "(not shown, as it may be a secret)");
+            }
+        }
+    }
+    // Nobody is there to be told that this failed.
+    _ = if error.use_stderr() { write!(anstream::stderr(), "{text}") } else { write!(anstream::stdout(), "{text}") };
+    u8::try_from(error.exit_code()).unwrap_or(Exit::Failed as u8).into()
 }
 
 /// What failed beside what was asked for.

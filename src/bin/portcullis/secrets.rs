@@ -52,7 +52,8 @@ impl SecretInput {
 /// The token for a server: from a file, from the environment, or asked for.
 pub fn token(file: Option<&Path>) -> Result<Secret> {
     if let Some(file) = file {
-        let unreadable = |error| Failure::usage(format!("`{}` cannot be read", file.display())).because(error);
+        // Its name may be a token, given by mistake.
+        let unreadable = |error| Failure::usage("the file that --token-file names cannot be read").because(error);
         let opened = std::fs::File::open(file).map_err(unreadable)?;
         return read(opened, &format!("`{}`", file.display()));
     }
