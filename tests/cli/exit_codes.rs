@@ -36,7 +36,7 @@ fn where_the_tokens_are_is_said_once() {
     assert_eq!(error, "error: PORTCULLIS_URL and PORTCULLIS_FILE are both set; say which with --url or --file\n");
     // What is said beats what is set.
     let (code, error) = exit(&|list| _ = list.env("PORTCULLIS_URL", "http://a").args(["--file", "no-such-file"]));
-    assert_eq!(code, 4);
+    assert_eq!(code, 6);
     assert!(error.starts_with("error: `no-such-file` does not exist"), "{error}");
     assert_eq!(exit(&|list| _ = list.args(["--file", "a", "--url", "http://b"])).0, 2);
 }

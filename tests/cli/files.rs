@@ -21,7 +21,7 @@ fn a_file_in_use_is_said_to_be_so() {
 fn no_command_but_setup_makes_a_file() {
     let place = Place::file();
     for arguments in [&["list"][..], &["recover", "--owner", ALICE], &["create", "--operator", "--owner", ALICE]] {
-        assert_eq!(place.run(arguments).exit, 4);
+        assert_eq!(place.run(arguments).exit, 6);
     }
     assert_eq!(place.run(&["setup", "--username", "a", "--org", "b", "--bucket", "c"]).exit, 2);
     assert!(!place.path("tokens.redb").exists());

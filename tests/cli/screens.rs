@@ -22,7 +22,7 @@ fn setup() {
         expect![[r#"
             --- standard error
             error: `tokens.redb` does not exist; make a token file with `portcullis --file tokens.redb setup --owner ID`
-            --- exit 4
+            --- exit 6
         "#]],
     );
     sees(

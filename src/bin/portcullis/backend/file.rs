@@ -24,7 +24,8 @@ impl File {
     pub fn open(path: &Path) -> Result<Self> {
         match path.try_exists() {
             Ok(false) => Err(Failure::new(
-                Exit::NotFound,
+                // Not that a token is missing, which scripts may take for deleted.
+                Exit::Unavailable,
                 format!(
                     "`{0}` does not exist; make a token file with `portcullis --file {0} setup --owner ID`",
                     path.display()
