@@ -128,6 +128,28 @@ fn an_import_accepts_nothing_that_was_refused() {
     }
 }
 
+/// As the manual says.
+#[test]
+fn a_host_with_another_prefix_of_secrets() {
+    let place = Place::set_up();
+    let of_host = || {
+        let file = portcullis::RedbStore::open(place.path("tokens.redb")).unwrap();
+        portcullis::Authority::builder().secret_prefix("acme").unwrap().open(file).wait().unwrap()
+    };
+    let new = portcullis::NewToken::all_access(ORG.parse().unwrap()).owner(ALICE.parse().unwrap());
+    let of_acme = of_host().create(portcullis::Actor::host("test"), new).wait().unwrap().secret;
+    assert_eq!(place.run_with(&["show", "--secret-stdin"], of_acme.expose()).exit, 0);
+
+    let create = ["--org", ORG, "--all-access", "--owner", ALICE];
+    let (_, generated) = place.create(&create);
+    let chosen = "acme_infrastructure-as-code-secret-of-mine";
+    let create = [&["create", "--secret-stdin"], &create[..]].concat();
+    assert_eq!(place.run_with(&create, chosen).exit, 0);
+    let host = of_host();
+    assert!(host.authenticate(generated).is_ok());
+    assert_eq!(host.authenticate(chosen).unwrap_err().reason(), portcullis::Reason::Malformed);
+}
+
 #[test]
 fn a_revoked_tree_a_suspended_owner_and_a_deleted_organization() {
     let place = Place::set_up();
