@@ -150,6 +150,19 @@ fn a_host_with_another_prefix_of_secrets() {
     assert_eq!(host.authenticate(chosen).unwrap_err().reason(), portcullis::Reason::Malformed);
 }
 
+/// As the help of `rotate` says.
+#[test]
+fn one_old_secret_runs_on() {
+    let place = Place::set_up();
+    let (id, first) = place.create(&["--org", ORG, "--all-access", "--owner", ALICE]);
+    let rotate = || place.ok(&["rotate", &id, "--overlap", "1d", "--secret-only"]).out;
+    let accepted = |secret: &str| place.run_with(&["show", "--secret-stdin"], secret).exit == 0;
+    let second = rotate();
+    assert!(accepted(&first) && accepted(&second));
+    let third = rotate();
+    assert!(!accepted(&first) && accepted(&second) && accepted(&third));
+}
+
 #[test]
 fn a_revoked_tree_a_suspended_owner_and_a_deleted_organization() {
     let place = Place::set_up();

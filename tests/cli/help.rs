@@ -208,6 +208,61 @@ fn help() {
     );
     sees(
         &place,
+        &["rotate", "--help"],
+        expect![[r#"
+            Give a token a new secret and show it, once
+
+            The old secret stops at once or, with --overlap, later. One that still runs on from an earlier
+            overlap stops at once either way. Everything else about the token stays.
+
+            Usage: portcullis rotate [OPTIONS] <TOKEN>
+
+            Arguments:
+              <TOKEN>
+
+
+            Options:
+                  --overlap <DURATION>
+                      How much longer the old secret is accepted: `1d`, `10min`
+
+                      [default: 0s]
+
+                  --secret-stdin
+                      The secret is on standard input
+
+                  --secret-prompt
+                      Ask for the secret, without echo
+
+                  --secret-only
+                      Print the new secret and nothing else
+
+              -y, --yes
+                      Do not ask before what cannot be undone
+
+              -h, --help
+                      Print help (see a summary with '-h')
+
+            Everywhere:
+                  --url <URL>
+                      A running server; or the environment's PORTCULLIS_URL
+
+                  --file <FILE>
+                      A token file that no server has open; or the environment's PORTCULLIS_FILE
+
+                  --token-file <FILE>
+                      The file with the token for the server; or the environment's PORTCULLIS_TOKEN, the token
+                      itself
+
+                  --json
+                      Print JSON, for programs
+
+            Examples:
+              portcullis rotate 3333333333333333 --overlap 1d
+              portcullis rotate 3333333333333333 --yes --secret-only > token
+        "#]],
+    );
+    sees(
+        &place,
         &["delete", "--help"],
         expect![[r#"
         Delete a token

@@ -15,7 +15,8 @@ use crate::secrets::SecretInput;
 
 /// Give a token a new secret and show it, once
 ///
-/// The old secret stops at once or, with --overlap, later. Everything else about the token stays.
+/// The old secret stops at once or, with --overlap, later. One that still runs on from an earlier overlap stops at once either way.
+/// Everything else about the token stays.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -153,7 +153,7 @@ impl Backend for Server {
         let rotated = self.client.change(Method::POST, format!("{AUTHORIZATIONS}/{id}/rotate"), &body, None);
         let lost = format!(
             "token `{id}` may have a new secret that nobody was shown, and the old one may have stopped or be about to; \
-             if `portcullis show {id}` says that it was updated just now, rotate it again"
+             if `portcullis show {id}` says that it was updated just now, rotate it again, which stops the old one at once"
         );
         Ok(self.issued(rotated.map_err(|failure| failure.perhaps(lost))?))
     }
