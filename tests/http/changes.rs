@@ -117,6 +117,15 @@ fn permissions_change_within_the_organization_and_within_the_callers_own() {
     ] {
         assert_eq!(put(permissions.clone()).status, status, "{permissions}");
     }
+    // Nothing that was meant is left undone unsaid.
+    let more = json!({ "permissions": everything(org(1)), "status": "inactive" });
+    for route in ["check", "permissions"] {
+        let path = format!("{}/{route}", at(sensor.token.id()));
+        let caller = app.by(&admin);
+        let answer = if route == "check" { caller.post(&path, more.clone()) } else { caller.put(&path, more.clone()) };
+        let message = answer.json()["message"].to_string();
+        assert!(answer.status == 400 && message.contains("unknown field `status`"), "{message}");
+    }
     let reader = app.issue(custom(org(1), &["read:orgs/O/authorizations", "read:orgs/O/buckets"]));
     let answer = app
         .by(&reader)

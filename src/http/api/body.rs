@@ -199,6 +199,7 @@ impl<'de> Deserialize<'de> for PostedExpiry {
 
 /// What `PUT /api/v2/authorizations/{id}/permissions` takes.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewPermissions {
     pub(crate) permissions: Vec<Object<PostedPermission>>,
 }

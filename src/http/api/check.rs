@@ -16,6 +16,7 @@ use crate::model::permission::Permission;
 
 /// Requests in the form of permissions, each on one resource or on one whole type.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Questions {
     permissions: Vec<Object<PostedPermission>>,
 }

@@ -11,6 +11,8 @@ use crate::http::api::body::{Body, NewAuthorization, Object, PostedOrganization,
 use crate::http::api::directory::user;
 use crate::http::api::error::ApiError;
 use crate::http::api::permissions::{kind, manages, parse, resolve};
+use crate::model::id::UserId;
+use crate::model::kind::KindName;
 use crate::model::resource::Resource;
 
 pub(super) async fn create(
@@ -28,7 +30,10 @@ pub(super) async fn create(
     let kind = kind(posted.organization, permissions)?;
     let mut known = Vec::new();
     known.extend(home.map(Resource::organization));
-    known.extend(posted.user.map(user));
+    // Who may not make tokens for others learns of no user: the authority refuses that, whether there is one or not.
+    let own = caller.token()?;
+    let names_user = |owner: &UserId| own.kind().name() == KindName::Operator || own.owner() == *owner;
+    known.extend(posted.user.filter(names_user).map(user));
     let names = context.directory.names(&known).await?;
     if known.iter().any(|each| !names.contains_key(each)) {
         return Err(ApiError::invalid("unable to create token"));
