@@ -92,7 +92,7 @@ pub enum EventKind {
     Diverged(Position),
     /// A secret was not accepted.
     NotAuthenticated(Reason),
-    /// So many more secrets were not accepted in the last second than are told one by one.
+    /// So many more secrets were not accepted in the last second or two than are told one by one.
     MoreNotAuthenticated(u64),
 }
 

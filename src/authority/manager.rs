@@ -97,6 +97,7 @@ pub(crate) struct Manager {
     denying: Option<Reason>,
     followed: Instant,
     touched: Instant,
+    told: Instant,
 }
 
 /// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
@@ -156,6 +157,7 @@ impl Manager {
             denying: Some(Reason::Unavailable),
             followed: now,
             touched: now,
+            told: now,
         }
     }
 
@@ -234,7 +236,11 @@ impl Manager {
     /// What nobody asked for.
     fn tick(&mut self, closing: bool) {
         self.shared.index.set_time(self.shared.clock.now());
-        self.tell_failures();
+        // However often the store is read: a flood of them must not fill the log.
+        if closing || self.told.elapsed() >= TICK {
+            self.told = Instant::now();
+            self.tell_failures();
+        }
         if closing || self.hurry || self.followed.elapsed() >= self.follow() {
             self.followed = Instant::now();
             self.hurry = false;
