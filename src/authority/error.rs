@@ -115,7 +115,8 @@ pub enum Error {
         /// Why it stopped.
         source: Box<Error>,
     },
-    /// The store's history is not the one that was followed, and it is being read anew.
+    /// The store's history is not the one that was followed, and it is being read anew; or the authority is closed, where
+    /// waiting does not help.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
     /// The store could not be read for too long ([`Builder::stale_after`](crate::Builder::stale_after)).
@@ -149,7 +150,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403.
+    /// Whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403, but for
+    /// [`Foreign`](Self::Foreign), which is the host's own mistake.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         match self {

@@ -48,7 +48,10 @@ use crate::sync::thread::{self, JoinHandle};
 /// The *check plane*, [`authenticate`](Self::authenticate) and [`Principal::authorize`], or both in one call,
 /// [`authorize`](Self::authorize), is synchronous and touches only memory. The *management plane* goes through one thread of
 /// the authority's own, which plans the waiting calls, commits them together, and makes them visible before it answers;
-/// its calls return [`Pending`], for async and plain callers alike. Reading tokens ([`get`](Self::get), [`list`](Self::list)) is synchronous too.
+/// its calls return [`Pending`], for async and plain callers alike. Besides what each says, they can fail as a store and a
+/// thread can: [`Error::Store`], [`Error::InDoubt`], [`Error::Busy`], [`Error::Closed`]. Reading tokens ([`get`](Self::get),
+/// [`list`](Self::list)) is synchronous too, and refused while the authority denies everything: [`Error::Unavailable`],
+/// [`Error::Stale`].
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
 /// made it; on the others within about the [`Builder::follow`] interval as long as the store answers, and within
@@ -153,7 +156,8 @@ impl Authority {
     /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
     ///
     /// # Errors
-    /// The actor may not, the token is revoked, or it changed since the caller read it.
+    /// There is no such token, or none for this actor; the actor may not; the token is revoked, or changed since the caller read
+    /// it; or what it is to become cannot be.
     pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Updated> {
         let actor = actor.into();
         self.call("update", &actor.clone(), move |draft, _| operations::update(draft, &actor, id, &update))
@@ -162,7 +166,8 @@ impl Authority {
     /// Gives a token a new secret (design rule 15).
     ///
     /// # Errors
-    /// The actor may not, or the token is revoked.
+    /// There is no such token, or none for this actor; the actor may not; the token is revoked; or the chosen secret is
+    /// refused.
     pub fn rotate(&self, actor: impl Into<Actor>, id: TokenId, rotation: Rotation) -> Pending<Issued> {
         let actor = actor.into();
         self.call("rotate", &actor.clone(), move |draft, _| operations::rotate(draft, &actor, id, &rotation))
@@ -174,7 +179,7 @@ impl Authority {
     /// too.
     ///
     /// # Errors
-    /// The actor may not.
+    /// There is no such token, or none for this actor; or the actor may not.
     pub fn revoke(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         let actor = actor.into();
         self.call("revoke", &actor.clone(), move |draft, _| operations::revoke(draft, &actor, id))
@@ -183,11 +188,11 @@ impl Authority {
     /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
     /// (rule 11). What was created under a token that was deleted is for Operators and the host to revoke.
     ///
-    /// Up to 998 tokens go in one commit. More go in several, the token itself in the first, so that none of those left
-    /// can create another in its name; if that is interrupted, repeat it.
+    /// The token itself and up to 998 more go in one commit, fewer where they are large. The rest goes in others after it, so
+    /// that none of those left can create another in its name; if that is interrupted, repeat it.
     ///
     /// # Errors
-    /// The actor may not.
+    /// There is no such token, or none for this actor; or the actor may not.
     pub fn revoke_all(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         let actor = actor.into();
         self.call("revokeAll", &actor.clone(), move |draft, so_far| operations::revoke_all(draft, &actor, id, so_far))
@@ -196,7 +201,7 @@ impl Authority {
     /// Deletes a token. What is left is a trace that keeps its secret from being chosen again (design rules 11 and 14).
     ///
     /// # Errors
-    /// The actor may not.
+    /// There is no such token, or none for this actor; or the actor may not.
     pub fn delete(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         let actor = actor.into();
         self.call("delete", &actor.clone(), move |draft, _| operations::delete(draft, &actor, id))
@@ -241,7 +246,8 @@ impl Authority {
     }
 
     /// Raises the format of the store's records to the newest that this version knows. Versions that do not know it
-    /// can then no longer open the store; until then, several versions can share it.
+    /// can then no longer open the store; until then, several versions can share it. There is one format so far. It is no
+    /// event: ask for the [`format`](Self::format).
     ///
     /// # Errors
     /// The actor is neither an Operator nor the host.
@@ -259,7 +265,8 @@ impl Authority {
     /// One token, if the actor may see it (design rule 12).
     ///
     /// # Errors
-    /// There is none, or the actor may not see it, which looks the same; or the store is being read anew.
+    /// There is none, or the actor may not see it, which looks the same; the actor is not accepted; or the store is being
+    /// read anew.
     pub fn get(&self, actor: impl Into<Actor>, id: TokenId) -> Result<Token, Error> {
         let sees = self.sight(&actor.into())?;
         let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
@@ -270,7 +277,7 @@ impl Authority {
     /// the token: why a request is denied, or that it would not be.
     ///
     /// # Errors
-    /// There is no such token, or the actor may not see it; or the store is being read anew.
+    /// There is no such token, or the actor may not see it; the actor is not accepted; or the store is being read anew.
     pub fn explain(
         &self,
         actor: impl Into<Actor>,
@@ -381,7 +388,8 @@ impl Authority {
     }
 
     /// Waits for the calls under way, writes the last-used times, and closes the store. From then on every decision is a
-    /// no and every call fails with [`Error::Closed`]. Dropping does the same, but blocks.
+    /// no, every management call fails with [`Error::Closed`], and reading tokens with [`Error::Unavailable`]. Dropping does
+    /// the same, but blocks.
     ///
     /// # Errors
     /// [`Error::Closed`] when it is closed already.

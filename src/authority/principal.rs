@@ -50,8 +50,8 @@ impl Principal<'_> {
     /// `Ok` is a witness for the operation then begun, which takes its resource from it. `action` is a marker, such as
     /// [`Write`](crate::Write), or an [`Action`] known only at run time.
     ///
-    /// Touches only memory, takes no lock, and reads the clock only for a token that expires, and once where the
-    /// authority's view of the store may be too old ([`Builder::stale_after`](crate::Builder::stale_after)).
+    /// Touches only memory, takes no lock, and reads the clock only for a token that expires or a secret in its overlap, and once
+    /// where the authority's view of the store may be too old ([`Builder::stale_after`](crate::Builder::stale_after)).
     ///
     /// # Errors
     /// It may not, and why: the text names the smallest missing permission (design rule 8).

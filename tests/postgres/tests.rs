@@ -436,7 +436,7 @@ fn pages_of_large_records_have_fewer(server: &Server) {
     for _ in 0..3 {
         let new = NewToken::read_write(OrgId::generate().unwrap()).owner(UserId::generate().unwrap());
         let large = (1..=1_000).fold(new, |new, bucket| new.write(ResourceId::try_from(bucket).unwrap()));
-        authority.create(host(), large).wait().unwrap();
+        let _issued = authority.create(host(), large).wait().unwrap();
     }
     let (mut store, mut since) = (place.store(), Position::ORIGIN);
     let mut pages = Vec::new();

@@ -45,7 +45,8 @@ use crate::store::{Changes, ChangesError, CommitError, CommitId, Position, Store
 /// - PostgreSQL 14 or later, and connections to the **primary**: a copy that lags behind is refused where it says that
 ///   it is one. After a failover the former primary must not be reachable (fencing), and what was acknowledged must not be
 ///   lost with it (`synchronous_standby_names`).
-/// - Three connections of the pool at most: one at a time for the authority, one that listens, one that tells.
+/// - Three connections of the pool at most: one at a time for the authority, one that listens, one that tells; and for a while
+///   after tombstones were forgotten, one that drops them.
 /// - A runtime that is driven while the authority works: a multi-threaded one, or a current-thread one whose thread does
 ///   not block in [`Pending::wait`](crate::Pending::wait). Its time and its I/O are enabled, which is what sqlx needs.
 /// - The rights `USAGE` on the schema, `SELECT` and `UPDATE` on its `store`, and `SELECT`, `INSERT`, `UPDATE` and `DELETE` on
@@ -54,7 +55,8 @@ use crate::store::{Changes, ChangesError, CommitError, CommitId, Position, Store
 /// # What it does
 /// - A commit is one transaction, durable where it returns: `synchronous_commit` is raised to `on` if it is lower. It is
 ///   made only at the expected position, and a repeated one is found in the table `commits`.
-/// - What does not answer within the [`timeout`](Self::timeout) is an error; its connection is closed. Transactions that
+/// - What does not answer within the [`timeout`](Self::timeout) is an error; its connection is closed. Waiting for a connection
+///   counts by itself, and a page of changes has twice the time, or more where it is larger. Transactions that
 ///   a stopped node leaves behind are ended by the server after the same time.
 /// - Changes are polled. `NOTIFY` makes the others look sooner, and nothing depends on it: where a pooler or another engine
 ///   has none, polling is all there is.
@@ -136,8 +138,9 @@ impl PostgresStore {
         Ok(self)
     }
 
-    /// How long PostgreSQL may take to answer: three seconds by default. Choose less than
-    /// [`Builder::stale_after`](crate::Builder::stale_after), so that there is time to try again.
+    /// How long PostgreSQL may take for a commit, and half of what it may take for a page of changes: three seconds by default.
+    /// Where a page that hangs is to be tried again before everything is denied, choose less than half of
+    /// [`Builder::stale_after`](crate::Builder::stale_after).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
