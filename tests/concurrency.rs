@@ -39,10 +39,11 @@ fn callers_that_wait_together_share_a_commit() {
     assert_eq!(world.look(), world.reopened());
 }
 
-/// A store that notes how many records each commit has.
+/// A store that notes how many records each commit has, and how many last-used times are written at a time.
 struct Sizes<S> {
     store: S,
     sizes: Arc<Mutex<Vec<usize>>>,
+    touched: Arc<Mutex<Vec<usize>>>,
 }
 
 impl<S: TokenStore> TokenStore for Sizes<S> {
@@ -56,6 +57,7 @@ impl<S: TokenStore> TokenStore for Sizes<S> {
     }
 
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
+        self.touched.lock().unwrap().push(used.len());
         self.store.touch(used)
     }
 }
@@ -63,7 +65,7 @@ impl<S: TokenStore> TokenStore for Sizes<S> {
 #[test]
 fn what_does_not_fit_into_a_commit_is_in_the_next() {
     let sizes = Arc::default();
-    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::clone(&sizes) });
+    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::clone(&sizes), touched: Arc::default() });
     world.crowd(1_050);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
@@ -81,6 +83,26 @@ fn what_does_not_fit_into_a_commit_is_in_the_next() {
     assert_eq!(all.wait().unwrap().changed, 1_050 + 1 + 2);
     assert_eq!(sizes.lock().unwrap()[..2], [1_000, 2]);
     assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 1_050 + 1 + 2 + 3);
+}
+
+#[test]
+fn many_last_used_times_are_written_some_at_a_time() {
+    const MANY: usize = 20_100;
+    let touched = Arc::default();
+    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::default(), touched: Arc::clone(&touched) });
+    let new = || NewToken::read_write(world.organization).read(world.bucket).owner(world.owner);
+    let pending: Vec<_> = (0..MANY).map(|_| world.authority.create(host(), new())).collect();
+    let many: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    for issued in &many {
+        world.authority.authenticate(issued.secret.expose()).unwrap();
+    }
+    world.authority.close().wait().unwrap();
+    let sizes = std::mem::take(&mut *touched.lock().unwrap());
+    assert!(sizes.len() == 3 && sizes.iter().all(|size| (1..10_064).contains(size)), "{sizes:?}");
+    let reopened = Authority::open(world.store.clone()).wait().unwrap();
+    for issued in &many {
+        assert!(reopened.get(host(), issued.token.id()).unwrap().last_used_at().is_some());
+    }
 }
 
 /// A commit of hundreds of the largest tokens would take a store so long that it never answered in time.

@@ -35,6 +35,9 @@ const AWAITED: Duration = Duration::from_millis(50);
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
 
+/// About how many last-used times to write at a time: others wait meanwhile.
+const TOUCHED: usize = 10_000;
+
 /// What the management thread is told.
 pub(crate) enum Message {
     Call(Box<dyn Call>),
@@ -97,6 +100,8 @@ pub(crate) struct Manager {
     denying: Option<Reason>,
     followed: Instant,
     touched: Instant,
+    /// Where to go on with writing last-used times, if some are left.
+    untouched: Option<u32>,
     told: Instant,
 }
 
@@ -157,6 +162,7 @@ impl Manager {
             denying: Some(Reason::Unavailable),
             followed: now,
             touched: now,
+            untouched: None,
             told: now,
         }
     }
@@ -249,12 +255,22 @@ impl Manager {
                 _ = self.catch_up();
             }
         }
-        if closing || self.touched.elapsed() >= self.rhythm.touch {
+        if closing || self.untouched.is_some() || self.touched.elapsed() >= self.rhythm.touch {
             self.touched = Instant::now();
-            let used = self.shared.index.take_used();
-            if !used.is_empty() && guarded(|| self.store.touch(&used)).is_err() {
-                self.shared.index.return_used(&used);
+            self.touch();
+            while closing && self.untouched.is_some() {
+                self.touch();
             }
+        }
+    }
+
+    /// Writes the next of the last-used times.
+    fn touch(&mut self) {
+        let (used, next) = self.shared.index.take_used(self.untouched.unwrap_or_default(), TOUCHED);
+        self.untouched = next;
+        if !used.is_empty() && guarded(|| self.store.touch(&used)).is_err() {
+            self.shared.index.return_used(&used);
+            self.untouched = None;
         }
     }
 

@@ -355,10 +355,14 @@ impl Index {
         }
     }
 
-    /// The tokens that were used since this was last asked, and when.
-    pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
+    /// About so many of the tokens that were used since this was last asked, and when; from there on, and where to go on from
+    /// if there may be more.
+    pub(crate) fn take_used(&self, from: u32, about: usize) -> (Vec<(TokenId, Timestamp)>, Option<u32>) {
         let mut used = Vec::new();
-        for group in 0..self.read_catalog().places().div_ceil(64) {
+        for group in from..self.read_catalog().places().div_ceil(64) {
+            if used.len() >= about {
+                return (used, Some(group));
+            }
             let mut bits = self.used.get(group).map_or(0, |bits| bits.swap(0, Ordering::Relaxed));
             while bits != 0 {
                 let place = group * 64 + bits.trailing_zeros();
@@ -368,7 +372,7 @@ impl Index {
                 used.extend(token);
             }
         }
-        used
+        (used, None)
     }
 
     /// Has these taken again: the store did not take them.
