@@ -42,13 +42,13 @@ fn callers_that_wait_together_share_a_commit() {
 /// A store that notes how many records each commit has, and how many last-used times are written at a time.
 struct Sizes<S> {
     store: S,
-    sizes: Arc<Mutex<Vec<usize>>>,
+    committed: Arc<Mutex<Vec<usize>>>,
     touched: Arc<Mutex<Vec<usize>>>,
 }
 
 impl<S: TokenStore> TokenStore for Sizes<S> {
     fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
-        self.sizes.lock().unwrap().push(records.len());
+        self.committed.lock().unwrap().push(records.len());
         self.store.commit(expected, id, records)
     }
 
@@ -65,7 +65,7 @@ impl<S: TokenStore> TokenStore for Sizes<S> {
 #[test]
 fn what_does_not_fit_into_a_commit_is_in_the_next() {
     let sizes = Arc::default();
-    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::clone(&sizes), touched: Arc::default() });
+    let world = World::on(NEVER, |store| Sizes { store, committed: Arc::clone(&sizes), touched: Arc::default() });
     world.crowd(1_050);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
@@ -89,7 +89,7 @@ fn what_does_not_fit_into_a_commit_is_in_the_next() {
 fn many_last_used_times_are_written_some_at_a_time() {
     const MANY: usize = 20_100;
     let touched = Arc::default();
-    let world = World::on(NEVER, |store| Sizes { store, sizes: Arc::default(), touched: Arc::clone(&touched) });
+    let world = World::on(NEVER, |store| Sizes { store, committed: Arc::default(), touched: Arc::clone(&touched) });
     let new = || NewToken::read_write(world.organization).read(world.bucket).owner(world.owner);
     let pending: Vec<_> = (0..MANY).map(|_| world.authority.create(host(), new())).collect();
     let many: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
