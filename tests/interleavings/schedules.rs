@@ -8,9 +8,10 @@ use portcullis::{
     Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing,
     Status, Update, UserId, Write,
 };
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicBool, Ordering};
-use shuttle::thread;
+use shuttle::{Config, Runner, thread};
 
 /// How many schedules of each, if the environment does not say otherwise.
 const SCHEDULES: usize = 300;
@@ -18,8 +19,11 @@ const SCHEDULES: usize = 300;
 /// Half of them at random, half so that few switches of threads come at the worst moments.
 fn schedules(run: impl Fn() + Send + Sync + Copy + 'static) {
     let count = std::env::var("PORTCULLIS_SCHEDULES").map_or(SCHEDULES, |count| count.parse().unwrap());
-    shuttle::check_random(run, count.div_ceil(2));
-    shuttle::check_pct(run, count / 2, 3);
+    let mut config = Config::new();
+    // An index is made on it, of atomics that are larger here.
+    config.stack_size = 1 << 17;
+    Runner::new(RandomScheduler::new(count.div_ceil(2)), config.clone()).run(run);
+    Runner::new(PctScheduler::new(3, count / 2), config).run(run);
 }
 
 fn host() -> Actor {
