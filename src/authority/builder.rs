@@ -91,8 +91,9 @@ impl Builder {
     }
 
     /// How often to read what other authorities changed in the store: once a second by default, sooner where the store
-    /// tells of changes. Above one second, it is rounded up to whole seconds. So long after a revocation elsewhere, at most, this authority begins to read it, as long as the
-    /// store answers; for when it does not, see [`stale_after`](Self::stale_after).
+    /// tells of changes. Above one second, it is rounded up to whole seconds. So long after a revocation elsewhere, at
+    /// most, this authority begins to read it, as long as the store answers; for when it does not, see
+    /// [`stale_after`](Self::stale_after).
     pub fn follow(mut self, interval: Duration) -> Self {
         self.rhythm.follow = interval;
         self

@@ -161,8 +161,8 @@ pub struct Changes {
 ///
 /// - **Calls** come from the authority's management thread, one at a time: blocking is fine. Only
 ///   [`is_shared`](TokenStore::is_shared) and [`wake_on_change`](TokenStore::wake_on_change) come from whoever opens it, which may
-///   be async code: they return at once. Other authorities, in other
-///   processes too, may use the same store at the same time through stores of their own.
+///   be async code: they return at once. Other authorities, in other processes too, may use the same store at the same time
+///   through stores of their own.
 /// - **Atomic and durable**: a commit is visible whole or not at all, and once it is acknowledged it survives a
 ///   crash and a power cut.
 /// - **Conditional**: a commit is made only when the store is at the expected position, however many ask at once.
