@@ -186,7 +186,7 @@ fn records_that_cannot_be_read_are_named() {
         (&newer[..], "a stored record has format 2, this version reads up to 1; use the version that wrote it"),
         (&flipped, "a stored record is damaged: its checksum does not fit"),
         (&whole[..4], "a stored record is cut off"),
-        (&unknown, "a stored record is not understood: Serde Deserialization Error"),
+        (&unknown, "a stored record is not understood: a `Record` has an unknown number"),
     ] {
         let (_directory, file) = place();
         let written = fill(&file);

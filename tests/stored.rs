@@ -1,7 +1,10 @@
 //! Stores that earlier versions wrote are read, with all of their content.
 //!
-//! `tests/stored/format-N.redb` is a store in format N, and `format-N.json` says what is in it. Neither is ever written
-//! again; for a new format: `STORED=tests/stored/format-2 cargo test --test stored`.
+//! `tests/stored/format-N.redb` is a store in format N, and `format-N.json` says what is in it. Once a version with that
+//! format is released, neither is ever written again. For a new format: `STORED=tests/stored/format-2 cargo test --test stored`.
+//!
+//! The records of a store are also what the fuzz target `records` starts from. To write them again:
+//! `SEEDS=fuzz/seeds/records cargo test --test stored`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod fixture;
@@ -227,7 +230,25 @@ fn a_store_of_today_has_all_of_its_content() {
         fs::copy(&file, kept.with_extension("redb")).unwrap();
         fs::write(kept.with_extension("json"), serde_json::to_string_pretty(&content).unwrap()).unwrap();
     }
+    if let Some(seeds) = std::env::var_os("SEEDS") {
+        write_seeds(Path::new(&seeds), &content);
+    }
     check(&file, &content);
+}
+
+/// In the form that the fuzz target `records` reads: six bytes of damage, and a whole record after a zero; in the last file
+/// the fields of all records, each after its length, after a one.
+fn write_seeds(directory: &Path, content: &Content) {
+    let damage = [8, 0, 1, 0, 0, 0];
+    let mut all = [&damage[..], &[1]].concat();
+    for (number, (_, record)) in content.records.iter().enumerate() {
+        let bytes = unhex(record);
+        fs::write(directory.join(format!("{number:02}")), [&damage[..], &[0], &bytes].concat()).unwrap();
+        let fields = &bytes[5..];
+        all.extend(u16::try_from(fields.len()).unwrap().to_le_bytes());
+        all.extend(fields);
+    }
+    fs::write(directory.join("store"), all).unwrap();
 }
 
 #[test]

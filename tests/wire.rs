@@ -29,7 +29,6 @@ fn ids_round_trip_in_both_forms() {
                 assert_eq!(id.to_string(), text);
                 assert_eq!(serde_json::to_string(&id).unwrap(), json);
                 assert_eq!(serde_json::from_str::<$id>(&json).unwrap(), id);
-                assert_eq!(postcard::from_bytes::<$id>(&postcard::to_allocvec(&id).unwrap()).unwrap(), id);
                 assert_eq!(<$id>::try_from(id.as_uuid()).unwrap(), id);
             )*};
         }
@@ -83,8 +82,6 @@ fn malformed_ids_are_refused() {
     assert_eq!(long.parse::<OrgId>().unwrap_err().to_string(), malformed("aaaaaaaa..."));
     assert_eq!(OrgId::try_from(0).unwrap_err(), IdError::Nil);
     assert_eq!(OrgId::try_from(uuid::Uuid::nil()).unwrap_err(), IdError::Nil);
-    assert!(postcard::from_bytes::<OrgId>(&[0; 16]).is_err());
-    assert!(postcard::from_bytes::<OrgId>(&[1; 15]).is_err());
 }
 
 #[test]
@@ -305,23 +302,7 @@ fn kinds() -> [TokenKind; 5] {
 }
 
 #[test]
-fn kinds_are_stored_as_what_they_are() {
-    let stored = kinds().map(|kind| serde_json::to_string(&kind).unwrap());
-    assert_eq!(
-        stored,
-        [
-            r#""Operator""#,
-            r#"{"AllAccess":"0a1b2c3d4e5f6071"}"#,
-            r#"{"ReadWrite":["0a1b2c3d4e5f6071",[["1111111111111111",3]]]}"#,
-            r#"{"Custom":["0a1b2c3d4e5f6071",[{"action":"read","resource":{"type":"*","orgID":"0a1b2c3d4e5f6071"}}]]}"#,
-            r#"{"Custom":[null,[{"action":"write","resource":{"type":"instance"}}]]}"#,
-        ]
-    );
-    for (kind, json) in kinds().iter().zip(&stored) {
-        assert_eq!(serde_json::from_str::<TokenKind>(json).unwrap(), *kind);
-        let bytes = postcard::to_allocvec(kind).unwrap();
-        assert_eq!(postcard::from_bytes::<TokenKind>(&bytes).unwrap(), *kind);
-    }
+fn kinds_have_the_names_of_the_wire() {
     let names = kinds().map(|kind| kind.name());
     assert_eq!(names.map(KindName::as_str), ["operator", "allAccess", "readWrite", "custom", "custom"]);
     for name in names {
@@ -332,34 +313,6 @@ fn kinds_are_stored_as_what_they_are() {
         "Operator".parse::<KindName>().unwrap_err().to_string(),
         "unknown kind of token, expected `operator`, `allAccess`, `readWrite` or `custom`"
     );
-}
-
-#[test]
-fn stored_kinds_that_break_a_rule_are_refused() {
-    for (json, error) in [
-        (r#"{"ReadWrite":["0a1b2c3d4e5f6071",[]]}"#, "a token needs at least one permission"),
-        (
-            r#"{"ReadWrite":["0a1b2c3d4e5f6071",[["1111111111111111",4]]]}"#,
-            "bucket `1111111111111111` is granted without an action, or with an unknown one",
-        ),
-        (r#"{"Custom":[null,[]]}"#, "a token needs at least one permission"),
-        (
-            r#"{"Custom":["0a1b2c3d4e5f6071",[{"action":"read","resource":{"type":"users"}}]]}"#,
-            "permission `read:users` is not for organization `0a1b2c3d4e5f6071`",
-        ),
-    ] {
-        assert_eq!(serde_json::from_str::<TokenKind>(json).unwrap_err().to_string(), error);
-    }
-    // In bytes: an action that does not exist, and the instance in an organization.
-    let bytes = |actions: u8, kind: ResourceType, org: Option<OrgId>| {
-        postcard::to_allocvec(&vec![(actions, Some(kind), org, None::<ResourceId>)]).unwrap()
-    };
-    assert!(postcard::from_bytes::<PermissionSet>(&bytes(3, ResourceType::TASKS, Some(org()))).is_ok());
-    assert!(postcard::from_bytes::<PermissionSet>(&bytes(4, ResourceType::TASKS, Some(org()))).is_err());
-    assert!(postcard::from_bytes::<PermissionSet>(&bytes(1, ResourceType::INSTANCE, Some(org()))).is_err());
-    // No action at all is no permission.
-    let none = postcard::from_bytes::<PermissionSet>(&bytes(0, ResourceType::TASKS, None)).unwrap();
-    assert!(none.is_empty());
 }
 
 #[test]
@@ -442,8 +395,6 @@ fn times_and_standings_are_read_as_written() {
     }
     assert_eq!(time.saturating_add(Duration::MAX), Timestamp::MAX);
     assert_eq!(time.saturating_sub(Duration::MAX), Timestamp::EPOCH);
-    let error = postcard::from_bytes::<Timestamp>(&postcard::to_allocvec(&after).unwrap());
-    assert!(error.is_err());
     for (status, name) in [(Status::Active, "active"), (Status::Inactive, "inactive"), (Status::Revoked, "revoked")] {
         assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{name}\""));
         assert_eq!(name.parse::<Status>().unwrap(), status);

@@ -71,7 +71,7 @@ macro_rules! id {
         /// A UUID that is never nil. It is read from a hyphenated UUID or from 16 hexadecimal digits of either case (an
         /// InfluxDB id, 64 bits, kept in the low half) and printed in lower case as 16 digits where only the
         /// low half is set, else as a UUID.
-        /// In serde it is that text, or 16 bytes in formats that are not human-readable.
+        /// In serde it is that text.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(NonNilUuid);
 
@@ -151,23 +151,13 @@ macro_rules! id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                if serializer.is_human_readable() {
-                    serializer.collect_str(self)
-                } else {
-                    self.0.get().into_bytes().serialize(serializer)
-                }
+                serializer.collect_str(self)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                if deserializer.is_human_readable() {
-                    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                    text.parse().map_err(de::Error::custom)
-                } else {
-                    let bytes = <[u8; 16]>::deserialize(deserializer)?;
-                    Uuid::from_bytes(bytes).try_into().map_err(de::Error::custom)
-                }
+                std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
     };

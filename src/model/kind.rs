@@ -242,46 +242,6 @@ impl TokenKind {
     }
 }
 
-/// How a kind is stored: what follows from the rest is left out.
-#[derive(Serialize, Deserialize)]
-enum StoredKind {
-    Operator,
-    AllAccess(OrgId),
-    ReadWrite(OrgId, Vec<(ResourceId, u8)>),
-    Custom(Option<OrgId>, PermissionSet),
-}
-
-/// In a stored record. People are shown a token's kind as part of [`Token`](crate::Token).
-impl Serialize for TokenKind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (self.name, self.organization) {
-            (KindName::AllAccess, Some(organization)) => StoredKind::AllAccess(organization),
-            (KindName::ReadWrite, Some(organization)) => {
-                let bucket = |(pattern, actions): (Pattern, Action)| Some((pattern.id?, actions.bits()));
-                StoredKind::ReadWrite(organization, self.permissions.patterns().filter_map(bucket).collect())
-            }
-            (KindName::Operator, _) => StoredKind::Operator,
-            (_, organization) => StoredKind::Custom(organization, PermissionSet::clone(&self.permissions)),
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for TokenKind {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let kind = match StoredKind::deserialize(deserializer)? {
-            StoredKind::Operator => Ok(Self::operator()),
-            StoredKind::AllAccess(organization) => Ok(Self::all_access(organization)),
-            StoredKind::ReadWrite(organization, buckets) => {
-                let buckets = buckets.into_iter().map(|(id, bits)| (id, Action::from_bits_retain(bits)));
-                Self::read_write(organization, buckets)
-            }
-            StoredKind::Custom(organization, permissions) => Self::custom(organization, permissions),
-        };
-        kind.map_err(serde::de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -238,50 +238,15 @@ impl fmt::Display for PermissionSet {
     }
 }
 
-/// A grant in formats that are not for people.
-#[derive(Serialize, Deserialize)]
-struct CompactGrant {
-    actions: u8,
-    kind: Option<ResourceType>,
-    organization: Option<OrgId>,
-    id: Option<ResourceId>,
-}
-
-impl CompactGrant {
-    fn read(self) -> Result<(Pattern, Action), &'static str> {
-        let pattern = Pattern::new(self.kind, self.organization, self.id)
-            .map_err(|_| "a stored permission puts the instance into an organization")?;
-        let actions = Action::from_bits(self.actions).ok_or("a stored permission has an unknown action")?;
-        Ok((pattern, actions))
-    }
-}
-
-/// For people a list of [`Permission`]s, as InfluxDB has it; otherwise compact.
+/// A list of [`Permission`]s, as InfluxDB has it.
 impl Serialize for PermissionSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return serializer.collect_seq(self.iter());
-        }
-        let grants: Vec<_> = self
-            .patterns()
-            .map(|(Pattern { organization, kind, id }, actions)| CompactGrant {
-                actions: actions.bits(),
-                kind,
-                organization,
-                id,
-            })
-            .collect();
-        grants.serialize(serializer)
+        serializer.collect_seq(self.iter())
     }
 }
 
 impl<'de> Deserialize<'de> for PermissionSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            return Ok(Vec::<Permission>::deserialize(deserializer)?.into_iter().collect());
-        }
-        let grants = Vec::<CompactGrant>::deserialize(deserializer)?;
-        let list = grants.into_iter().map(CompactGrant::read).collect::<Result<_, _>>();
-        list.map(Self::canonical).map_err(serde::de::Error::custom)
+        Ok(Vec::<Permission>::deserialize(deserializer)?.into_iter().collect())
     }
 }

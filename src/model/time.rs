@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time: whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Printed, and serialized for people, as RFC 3339 in UTC. In formats that are not human-readable it is the number.
+/// Printed and serialized as RFC 3339 in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -76,21 +76,14 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+        serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-            humantime::parse_rfc3339(&text).map(Self::from).map_err(de::Error::custom)
-        } else {
-            match u64::deserialize(deserializer)? {
-                micros if micros <= Self::MAX.0 => Ok(Self(micros)),
-                micros => Err(de::Error::custom(format_args!("time {micros} is after the year 9999"))),
-            }
-        }
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text).map(Self::from).map_err(de::Error::custom)
     }
 }
 

@@ -80,8 +80,7 @@ impl fmt::Display for Standing {
 }
 
 /// Who created a token. Stored for good.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Creator {
     /// The host itself, under this label; setup's is `setup`.
     Host(Arc<str>),

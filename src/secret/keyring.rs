@@ -3,7 +3,6 @@
 use std::fmt;
 
 use hmac::{HmacReset, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
 use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -12,7 +11,7 @@ use zeroize::Zeroize;
 /// SHA-256 of a secret, or HMAC-SHA-256 under a pepper: all of it that is stored.
 ///
 /// Never printed. Two are compared in constant time only; their order and hash are not to be had.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
@@ -46,7 +45,7 @@ impl fmt::Debug for Digest {
 }
 
 /// What authenticates: a digest and the id of the pepper that it was made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) key: u8,
     pub(crate) digest: Digest,

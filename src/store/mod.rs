@@ -1,12 +1,12 @@
 //! Where tokens are kept: the trait that a backend implements.
 
-mod codec;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub(crate) mod record;
 #[cfg(feature = "redb")]
 mod redb;
+mod schema;
 
 use std::error::Error;
 use std::fmt;
@@ -15,13 +15,13 @@ use std::task::Waker;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use codec::DecodeError;
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresError, PostgresStore};
 pub use record::{Record, RecordKey, RecordKind};
 #[cfg(feature = "redb")]
 pub use redb::{RedbError, RedbStore};
+pub use schema::DecodeError;
 
 use crate::model::id::TokenId;
 use crate::model::time::Timestamp;

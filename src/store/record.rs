@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::model::decision::Liveness;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
@@ -20,7 +18,7 @@ use crate::secret::{Credential, Digest};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record(pub(crate) Body);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     Token(Box<TokenRecord>),
     Tombstone(Tombstone),
@@ -30,7 +28,7 @@ pub(crate) enum Body {
 }
 
 /// A token with all that belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenRecord {
     pub(crate) id: TokenId,
     pub(crate) kind: TokenKind,
@@ -73,7 +71,7 @@ impl TokenRecord {
 }
 
 /// What is left of a deleted token until it is purged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tombstone {
     pub(crate) id: TokenId,
     pub(crate) deleted_at: Timestamp,
@@ -82,13 +80,13 @@ pub(crate) struct Tombstone {
 }
 
 /// Where an owner or an organization stands, and since when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stand {
     pub(crate) standing: Standing,
     pub(crate) since: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// The first Operator token was made. For good: deleting that token does not reopen setup.
     SetUp(Timestamp),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::codec::DecodeError;
+use crate::store::schema::DecodeError;
 
 /// Why a [`PostgresStore`](crate::PostgresStore) cannot be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{DatabaseError, StorageError};
 
-use crate::store::codec::DecodeError;
+use crate::store::schema::DecodeError;
 
 /// Why a [`RedbStore`](crate::RedbStore) cannot be opened, read or written.
 ///

@@ -394,7 +394,7 @@ enum Page {
     Changes(Changes),
     Diverged,
     TooOld,
-    Unreadable(u64, crate::store::codec::DecodeError),
+    Unreadable(u64, crate::store::schema::DecodeError),
 }
 
 fn read_page(read: &ReadTransaction, since: Position, limit: usize) -> Result<Page, redb::Error> {
