@@ -75,7 +75,7 @@ impl<'a> Draft<'a> {
         let (records, keys, digests) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut draft = Self { shared, now, records, keys, digests, permissions: 0, own };
         if shared.index.marks().format.is_none() {
-            draft.records.push(Record(Body::Mark(Mark::Format(shared.newest_format))));
+            draft.records.push(Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT))));
         }
         draft
     }
@@ -142,15 +142,6 @@ impl<'a> Draft<'a> {
     pub(crate) fn set_up(&self) -> Result<Option<Timestamp>, Stop> {
         self.unchanged(RecordKey::SET_UP)?;
         Ok(self.index().marks().set_up)
-    }
-
-    pub(crate) fn newest_format(&self) -> u8 {
-        self.shared.newest_format
-    }
-
-    pub(crate) fn format(&self) -> Result<Option<u8>, Stop> {
-        self.unchanged(RecordKey::FORMAT)?;
-        Ok(self.index().marks().format)
     }
 
     pub(crate) fn find(&self, id: TokenId) -> Result<Option<(u64, TokenRecord)>, Stop> {

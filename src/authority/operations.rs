@@ -341,18 +341,6 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     Ok(done_or_again(changed, expired.peek().is_some()))
 }
 
-/// Raises the format in which the store's records are written.
-pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt> {
-    if !draft.acting(actor)?.is_operator() {
-        return Err(Error::OperatorsOnly("raising the store's format").into());
-    }
-    let raised = draft.format()?.is_some_and(|format| format < draft.newest_format());
-    if raised {
-        draft.put(Body::Mark(Mark::Format(draft.newest_format())), None);
-    }
-    Ok(receipt(usize::from(raised)))
-}
-
 /// The actor and the token that it asks about, if it may see it, or else end it (design rules 11 and 12): otherwise there is
 /// none, or why it may not would tell what is there.
 fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64, TokenRecord), Stop> {
