@@ -10,6 +10,7 @@ use crate::authority::shared::Shared;
 use crate::index::Index;
 use crate::model::action::Action;
 use crate::model::decision::{Reason, judge};
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::Pattern;
@@ -281,13 +282,11 @@ impl Acting {
     }
 
     /// That it is accepted at least as long (design rule 10).
-    pub(crate) fn outlasts(&self, end: Option<Timestamp>) -> Result<(), Error> {
-        match self {
-            Self::Token(token) => match token.expires_at {
-                Some(own) if end.is_none_or(|end| end > own) => Err(Error::Outlives(own)),
-                _ => Ok(()),
-            },
-            Self::Host(_) => Ok(()),
+    pub(crate) fn outlasts(&self, end: Expiry) -> Result<(), Error> {
+        let Self::Token(token) = self else { return Ok(()) };
+        match token.expires_at {
+            Expiry::At(own) if end > token.expires_at => Err(Error::Outlives(own)),
+            _ => Ok(()),
         }
     }
 

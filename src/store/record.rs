@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::decision::Liveness;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
 use crate::model::time::Timestamp;
@@ -40,7 +41,7 @@ pub(crate) struct TokenRecord {
     pub(crate) creator: Creator,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Expiry,
     pub(crate) credential: Credential,
     /// The one before, still accepted until that time.
     pub(crate) overlap: Option<(Credential, Timestamp)>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Filter, Issued,
+    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Expiry, Filter, Issued,
     KindName, Liveness, NewToken, Pattern, Pepper, Permission, PermissionSet, Position, Read, ReadWrite, RedbStore,
     Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Status, StoreError, SystemClock, Timestamp,
     TokenId, TokenKind, TokenStore, TracingObserver, Update, Write, decide,
@@ -343,7 +343,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
-    let live = Liveness { status: Status::Active, expires_at: Some(START), owner: active, organization: active };
+    let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
     look!(walk, live, decide(&TokenKind::operator(), &live, Action::READ, &resource, Timestamp::MAX).unwrap_err());
 }
 
