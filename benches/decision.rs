@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use measure::{Contender, RING, Random, Table, medians, nanos};
 use portcullis::{
-    Action, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, ResourceType, Standing, Status, Timestamp,
-    TokenKind, decide,
+    Action, Expiry, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, ResourceType, Standing, Status,
+    Timestamp, TokenKind, decide,
 };
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ fn id(random: &mut Random) -> ResourceId {
     Uuid::from_u128(random.next_u128() | 1).try_into().unwrap()
 }
 
-fn live(expires_at: Option<Timestamp>) -> Liveness {
+fn live(expires_at: Expiry) -> Liveness {
     Liveness { status: Status::Active, expires_at, owner: Standing::Active, organization: Standing::Active }
 }
 
@@ -127,8 +127,8 @@ fn main() {
     for case in cases() {
         let floor = floor::Masks::new(&case.kind);
         let scan = floor::Scan::new(&case.kind);
-        let forever = live(None);
-        let expiring = live(Some(Timestamp::MAX));
+        let forever = live(Expiry::Never);
+        let expiring = live(Expiry::At(Timestamp::MAX));
         let mixture = mixed(&case, &mut Random(3));
         for (what, ring) in [("hit", &case.hits), ("miss", &case.misses), ("mixed", &mixture)] {
             for request in ring {

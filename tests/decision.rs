@@ -24,12 +24,16 @@ mod naive;
 
 use naive::{Answer, Kind, World};
 use portcullis::{
-    Action, Denial, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
+    Action, Denial, Expiry, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
     Timestamp, decide, resource_type,
 };
 
-const LIVE: Liveness =
-    Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
+const LIVE: Liveness = Liveness {
+    status: Status::Active,
+    expires_at: Expiry::Never,
+    owner: Standing::Active,
+    organization: Standing::Active,
+};
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 const INVOICES: ResourceType = resource_type!("invoices");
 const BUCKET: ResourceType = resource_type!("bucket");
@@ -182,7 +186,7 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
     for status in [Status::Active, Status::Inactive, Status::Revoked] {
         for owner in standings {
             for organization in standings {
-                for expires_at in std::iter::once(None).chain(times.map(Some)) {
+                for expires_at in std::iter::once(Expiry::Never).chain(times.map(Expiry::At)) {
                     let live = Liveness { status, expires_at, owner, organization };
                     for now in [Timestamp::EPOCH, NOW, Timestamp::MAX] {
                         for kind in &kinds {
@@ -199,7 +203,7 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
 fn rule_2_the_first_reason_is_told_in_a_fixed_order() {
     let all_wrong = Liveness {
         status: Status::Revoked,
-        expires_at: Some(NOW),
+        expires_at: Expiry::At(NOW),
         owner: Standing::Deleted,
         organization: Standing::Suspended,
     };
@@ -219,7 +223,7 @@ fn rule_2_the_first_reason_is_told_in_a_fixed_order() {
 #[test]
 fn the_clock_is_read_only_for_tokens_that_expire_and_are_otherwise_live() {
     assert_eq!(LIVE.check(|| panic!("read the clock")), Ok(()));
-    let inactive = Liveness { status: Status::Inactive, expires_at: Some(NOW), ..LIVE };
+    let inactive = Liveness { status: Status::Inactive, expires_at: Expiry::At(NOW), ..LIVE };
     assert_eq!(inactive.check(|| panic!("read the clock")), Err(Reason::Inactive));
 }
 
@@ -300,7 +304,7 @@ fn rule_8_the_denial_of_a_refused_token_says_why() {
     for (live, text) in [
         (Liveness { status: Status::Inactive, ..live }, "the token is inactive"),
         (Liveness { status: Status::Revoked, ..live }, "the token is revoked"),
-        (Liveness { expires_at: Some(NOW), ..live }, "the token has expired"),
+        (Liveness { expires_at: Expiry::At(NOW), ..live }, "the token has expired"),
         (Liveness { owner: Standing::Suspended, ..live }, "the token's owner is suspended"),
         (Liveness { owner: Standing::Deleted, ..live }, "the token's owner was deleted"),
         (Liveness { organization: Standing::Suspended, ..live }, "the token's organization is suspended"),

@@ -5,8 +5,8 @@
 
 use allocation_counter::measure;
 use portcullis::{
-    Action, Actor, Authority, Liveness, MemoryStore, NewToken, OrgId, Pattern, Permission, Resource, ResourceId,
-    Standing, Status, Timestamp, TokenKind, UserId, Write, decide,
+    Action, Actor, Authority, Expiry, Liveness, MemoryStore, NewToken, OrgId, Pattern, Permission, Resource,
+    ResourceId, Standing, Status, Timestamp, TokenKind, UserId, Write, decide,
 };
 
 #[test]
@@ -25,7 +25,7 @@ fn the_decision_allocates_nothing() {
     }
     let live = Liveness {
         status: Status::Active,
-        expires_at: Some(Timestamp::MAX),
+        expires_at: Expiry::At(Timestamp::MAX),
         owner: Standing::Active,
         organization: Standing::Active,
     };

@@ -14,7 +14,7 @@ use crate::authority::shared::{Failures, Shared};
 use crate::index::Index;
 use crate::model::time::{Clock, SystemClock};
 use crate::secret::{Format, Keyring, Pepper, PrefixError};
-use crate::store::{Record, TokenStore};
+use crate::store::TokenStore;
 use crate::sync::mpsc::channel;
 use crate::sync::{Mutex, thread};
 
@@ -28,7 +28,6 @@ pub struct Builder {
     rhythm: Rhythm,
     /// For a shared store.
     staleness: Staleness,
-    newest_format: u8,
 }
 
 impl Default for Builder {
@@ -40,7 +39,6 @@ impl Default for Builder {
             format: Format::default(),
             rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_mins(1) },
             staleness: Staleness::Within(Duration::from_secs(5)),
-            newest_format: Record::NEWEST_FORMAT,
         }
     }
 }
@@ -126,21 +124,13 @@ impl Builder {
         self
     }
 
-    /// Plays a version that knows records up to that format: for tests of upgrades, as long as there is only one format.
-    #[cfg(feature = "testing")]
-    #[doc(hidden)]
-    pub fn newest_format(mut self, format: u8) -> Self {
-        self.newest_format = format;
-        self
-    }
-
     /// Opens a store, and reads all of it.
     ///
     /// # Errors
     /// The store cannot be read, or was written by a newer version; both peppers have the same id; or a shared store is
     /// to be followed less often than [`stale_after`](Self::stale_after) needs.
     pub fn open(self, mut store: impl TokenStore + 'static) -> Pending<Authority> {
-        let Self { clock, observer, keyring, format, rhythm, staleness, newest_format } = self;
+        let Self { clock, observer, keyring, format, rhythm, staleness } = self;
         if let Some(id) = keyring.ambiguous() {
             return Pending::ready(Err(Error::SamePepperId(id)));
         }
@@ -151,16 +141,7 @@ impl Builder {
             return Pending::ready(Err(Error::FollowsTooRarely { follow: rhythm.follow, stale_after }));
         }
         let (failures, contact) = (Failures::default(), Contact::new());
-        let shared = Arc::new(Shared {
-            index: Index::new(),
-            clock,
-            keyring,
-            format,
-            failures,
-            contact,
-            staleness,
-            newest_format,
-        });
+        let shared = Arc::new(Shared { index: Index::new(), clock, keyring, format, failures, contact, staleness });
         let (queue, receiver) = channel();
         let queue = Arc::new(queue);
         store.wake_on_change(Hint::waker(&queue));

@@ -10,6 +10,7 @@ use crate::authority::shared::Shared;
 use crate::index::Index;
 use crate::model::action::Action;
 use crate::model::decision::{Reason, judge};
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::Pattern;
@@ -75,7 +76,7 @@ impl<'a> Draft<'a> {
         let (records, keys, digests) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut draft = Self { shared, now, records, keys, digests, permissions: 0, own };
         if shared.index.marks().format.is_none() {
-            draft.records.push(Record(Body::Mark(Mark::Format(shared.newest_format))));
+            draft.records.push(Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT))));
         }
         draft
     }
@@ -142,15 +143,6 @@ impl<'a> Draft<'a> {
     pub(crate) fn set_up(&self) -> Result<Option<Timestamp>, Stop> {
         self.unchanged(RecordKey::SET_UP)?;
         Ok(self.index().marks().set_up)
-    }
-
-    pub(crate) fn newest_format(&self) -> u8 {
-        self.shared.newest_format
-    }
-
-    pub(crate) fn format(&self) -> Result<Option<u8>, Stop> {
-        self.unchanged(RecordKey::FORMAT)?;
-        Ok(self.index().marks().format)
     }
 
     pub(crate) fn find(&self, id: TokenId) -> Result<Option<(u64, TokenRecord)>, Stop> {
@@ -290,13 +282,11 @@ impl Acting {
     }
 
     /// That it is accepted at least as long (design rule 10).
-    pub(crate) fn outlasts(&self, end: Option<Timestamp>) -> Result<(), Error> {
-        match self {
-            Self::Token(token) => match token.expires_at {
-                Some(own) if end.is_none_or(|end| end > own) => Err(Error::Outlives(own)),
-                _ => Ok(()),
-            },
-            Self::Host(_) => Ok(()),
+    pub(crate) fn outlasts(&self, end: Expiry) -> Result<(), Error> {
+        let Self::Token(token) = self else { return Ok(()) };
+        match token.expires_at {
+            Expiry::At(own) if end > token.expires_at => Err(Error::Outlives(own)),
+            _ => Ok(()),
         }
     }
 

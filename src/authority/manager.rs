@@ -527,7 +527,7 @@ impl Manager {
             }
         };
         match index.marks().format {
-            Some(format) if format > self.shared.newest_format => {
+            Some(format) if format > Record::NEWEST_FORMAT => {
                 index.close();
                 Err(Error::NewerFormat(format))
             }
@@ -659,21 +659,5 @@ mod tests {
         }
         assert_eq!(store.changes(newest, 1).unwrap().position, newest);
         assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
-    }
-
-    #[test]
-    fn an_older_format_is_raised_once_and_by_operators_only() {
-        let mut store = MemoryStore::new();
-        let older = Record(Body::Mark(Mark::Format(Record::NEWEST_FORMAT - 1)));
-        store.commit(Position::ORIGIN, CommitId::generate().unwrap(), &[older]).unwrap();
-        let authority = Authority::open(store).wait().unwrap();
-        let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
-        // Writing to it does not raise it.
-        assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT - 1));
-        let operator = authority.authenticate(root.secret.expose()).unwrap();
-        for changed in [1, 0] {
-            assert_eq!(authority.raise_format(&operator).wait().unwrap().changed, changed);
-            assert_eq!(authority.format(), Some(Record::NEWEST_FORMAT));
-        }
     }
 }

@@ -245,23 +245,6 @@ impl Authority {
         self.call("purge", &actor.clone(), move |draft, so_far| operations::purge(draft, &actor, by, so_far))
     }
 
-    /// Raises the format of the store's records to the newest that this version knows. Versions that do not know it
-    /// can then no longer open the store; until then, several versions can share it. There is one format so far. It is no
-    /// event: ask for the [`format`](Self::format).
-    ///
-    /// # Errors
-    /// The actor is neither an Operator nor the host.
-    pub fn raise_format(&self, actor: impl Into<Actor>) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("raiseFormat", &actor.clone(), move |draft, _| operations::raise_format(draft, &actor))
-    }
-
-    /// The format of the store's records; `None` before the first commit.
-    #[must_use]
-    pub fn format(&self) -> Option<u8> {
-        self.shared.index.marks().format
-    }
-
     /// One token, if the actor may see it (design rule 12).
     ///
     /// # Errors

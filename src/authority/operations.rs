@@ -10,6 +10,7 @@ use crate::authority::error::Error;
 use crate::authority::event::EventKind;
 use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
 use crate::index::Index;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
@@ -65,7 +66,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
     let acting = draft.acting(actor)?;
     let kind = new.kind()?;
     check_description(&new.description)?;
-    let expires_at = new.expiry.at(draft.now);
+    let expires_at = new.lifetime.ends(draft.now);
     check_future(expires_at, draft.now)?;
 
     acting.writes(&kind, None)?;
@@ -135,8 +136,8 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
     if let Some(active) = update.active {
         after.status = if active { Status::Active } else { Status::Inactive };
     }
-    if let Some(expiry) = update.expiry {
-        after.expires_at = expiry.at(draft.now);
+    if let Some(lifetime) = update.lifetime {
+        after.expires_at = lifetime.ends(draft.now);
         if after.expires_at != before.expires_at {
             check_future(after.expires_at, draft.now)?;
         }
@@ -147,10 +148,7 @@ pub(crate) fn update(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, update: 
         after.kind = kind.clone();
     }
     let reactivated = after.status == Status::Active && before.status != Status::Active;
-    let extended = match (after.expires_at, before.expires_at) {
-        (None, before) => before.is_some(),
-        (Some(after), before) => before.is_some_and(|before| after > before),
-    };
+    let extended = after.expires_at > before.expires_at;
     if reactivated || extended || after.kind != before.kind {
         acting.outlasts(after.expires_at)?;
     }
@@ -189,7 +187,7 @@ pub(crate) fn rotate(draft: &mut Draft<'_>, actor: &Actor, id: TokenId, rotation
         token.former.push(former.digest);
     } else {
         let end = draft.now.saturating_add(rotation.overlap);
-        token.overlap = Some((former, token.expires_at.map_or(end, |expiry| end.min(expiry))));
+        token.overlap = Some((former, token.expires_at.at_latest(end)));
     }
     let forgotten = token.former.len().saturating_sub(REMEMBERED);
     token.former.drain(..forgotten);
@@ -341,18 +339,6 @@ pub(crate) fn purge(draft: &mut Draft<'_>, actor: &Actor, by: Timestamp, so_far:
     Ok(done_or_again(changed, expired.peek().is_some()))
 }
 
-/// Raises the format in which the store's records are written.
-pub(crate) fn raise_format(draft: &mut Draft<'_>, actor: &Actor) -> Plan<Receipt> {
-    if !draft.acting(actor)?.is_operator() {
-        return Err(Error::OperatorsOnly("raising the store's format").into());
-    }
-    let raised = draft.format()?.is_some_and(|format| format < draft.newest_format());
-    if raised {
-        draft.put(Body::Mark(Mark::Format(draft.newest_format())), None);
-    }
-    Ok(receipt(usize::from(raised)))
-}
-
 /// The actor and the token that it asks about, if it may see it, or else end it (design rules 11 and 12): otherwise there is
 /// none, or why it may not would tell what is there.
 fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64, TokenRecord), Stop> {
@@ -391,9 +377,9 @@ fn check_description(description: &str) -> Result<(), Error> {
     }
 }
 
-fn check_future(end: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+fn check_future(end: Expiry, now: Timestamp) -> Result<(), Error> {
     match end {
-        Some(end) if end <= now => Err(Error::Past(end)),
+        Expiry::At(time) if end.has_passed(|| now) => Err(Error::Past(time)),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::action::Action;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, ResourceId, UserId};
 use crate::model::kind::{KindError, TokenKind};
 use crate::model::permission_set::PermissionSet;
@@ -11,21 +12,18 @@ use crate::model::time::Timestamp;
 use crate::model::token::{Status, Token};
 use crate::secret::Secret;
 
-/// When a token is to expire.
+/// When a token is to expire: at a time, never, or some time after the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expiry {
-    Never,
-    At(Timestamp),
-    /// After the call.
-    In(Duration),
+pub(crate) enum Lifetime {
+    Until(Expiry),
+    For(Duration),
 }
 
-impl Expiry {
-    pub(crate) fn at(self, now: Timestamp) -> Option<Timestamp> {
+impl Lifetime {
+    pub(crate) fn ends(self, now: Timestamp) -> Expiry {
         match self {
-            Self::Never => None,
-            Self::At(time) => Some(time),
-            Self::In(duration) => Some(now.saturating_add(duration)),
+            Self::Until(expiry) => expiry,
+            Self::For(duration) => now.saturating_add(duration).into(),
         }
     }
 }
@@ -48,7 +46,7 @@ pub struct NewToken {
     pub(crate) owner: Option<UserId>,
     pub(crate) description: Arc<str>,
     pub(crate) status: Status,
-    pub(crate) expiry: Expiry,
+    pub(crate) lifetime: Lifetime,
     pub(crate) secret: Option<Secret>,
 }
 
@@ -74,7 +72,7 @@ impl NewToken {
             owner: None,
             description: Arc::default(),
             status: Status::Active,
-            expiry: Expiry::Never,
+            lifetime: Lifetime::Until(Expiry::Never),
             secret: None,
         }
     }
@@ -141,13 +139,13 @@ impl NewToken {
 
     /// From that time on it is refused. Without this, never.
     pub fn expires_at(mut self, time: Timestamp) -> Self {
-        self.expiry = Expiry::At(time);
+        self.lifetime = Lifetime::Until(time.into());
         self
     }
 
     /// That long after it is created, it is refused.
     pub fn expires_in(mut self, duration: Duration) -> Self {
-        self.expiry = Expiry::In(duration);
+        self.lifetime = Lifetime::For(duration);
         self
     }
 
@@ -177,7 +175,7 @@ impl NewToken {
 pub struct Update {
     pub(crate) description: Option<Arc<str>>,
     pub(crate) active: Option<bool>,
-    pub(crate) expiry: Option<Expiry>,
+    pub(crate) lifetime: Option<Lifetime>,
     pub(crate) kind: Option<TokenKind>,
     pub(crate) revision: Option<u64>,
 }
@@ -208,19 +206,19 @@ impl Update {
 
     /// Another end.
     pub fn expires_at(mut self, time: Timestamp) -> Self {
-        self.expiry = Some(Expiry::At(time));
+        self.lifetime = Some(Lifetime::Until(time.into()));
         self
     }
 
     /// Another end, that long after the change.
     pub fn expires_in(mut self, duration: Duration) -> Self {
-        self.expiry = Some(Expiry::In(duration));
+        self.lifetime = Some(Lifetime::For(duration));
         self
     }
 
     /// No end.
     pub fn never_expires(mut self) -> Self {
-        self.expiry = Some(Expiry::Never);
+        self.lifetime = Some(Lifetime::Until(Expiry::Never));
         self
     }
 

@@ -22,8 +22,6 @@ pub(crate) struct Shared {
     pub(crate) failures: Failures,
     pub(crate) contact: Contact,
     pub(crate) staleness: Staleness,
-    /// The newest format of records that is understood.
-    pub(crate) newest_format: u8,
 }
 
 impl Shared {

@@ -228,7 +228,7 @@ impl Index {
         let overlap = facts.state.contains(State::OVERLAPPED).then(|| {
             let former = self.slots.get(facts.overlap)?;
             let (key, end) = former.facts(|facts| (facts.state.key(), facts.expires_at()));
-            Some((Credential { key, digest: digest_of(former.digest()) }, end?))
+            Some((Credential { key, digest: digest_of(former.digest()) }, end.time()?))
         });
         let more = catalog.more.get(&place);
         let record = TokenRecord {
@@ -290,7 +290,7 @@ impl Index {
     pub(crate) fn expired_by(&self, time: Timestamp) -> Vec<TokenId> {
         let catalog = self.read_catalog();
         let slots = catalog.by_id.after(None, |slot| self.id_of(slot)).filter_map(|place| self.slots.get(place));
-        let expired = slots.filter(|slot| slot.facts(|facts| facts.expires_at().is_some_and(|end| end <= time)));
+        let expired = slots.filter(|slot| slot.facts(|facts| facts.expires_at().has_passed(|| time)));
         expired.filter_map(|slot| TokenId::from_u128(slot.id())).collect()
     }
 
@@ -317,8 +317,7 @@ impl Index {
             let Some(facts) = self.slots.get(place).map(|slot| slot.facts(|facts| *facts)) else { continue };
             let token = if facts.state.contains(State::OVERLAPPING) {
                 // It ends for good, and before that with its token.
-                let token =
-                    u32::try_from(facts.target[0]).ok().filter(|_| facts.expires_at().is_some_and(|end| now < end));
+                let token = u32::try_from(facts.target[0]).ok().filter(|_| !facts.expires_at().has_passed(|| now));
                 token
                     .and_then(|token| self.slots.get(token))
                     .map_or(State::empty(), |slot| slot.facts(|facts| facts.state))

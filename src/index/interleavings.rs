@@ -206,7 +206,7 @@ fn token(number: u64, kind: TokenKind) -> TokenRecord {
         creator: Creator::Host("test".into()),
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
-        expires_at: None,
+        expires_at: crate::model::expiry::Expiry::Never,
         credential: Credential { key: Keyring::PLAIN, digest: digest(u8::try_from(number).unwrap()) },
         overlap: None,
         former: Vec::new(),

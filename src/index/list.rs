@@ -76,7 +76,7 @@ impl Index {
             filter.kind.is_none_or(|kind| facts.state.kind() == kind)
                 && filter.status.is_none_or(|status| facts.state.status() == status)
                 && owner.is_none_or(|owner| owner == Some(facts.owner))
-                && filter.expires_by.is_none_or(|by| facts.expires_at().is_some_and(|end| end <= by))
+                && filter.expires_by.is_none_or(|by| facts.expires_at().has_passed(|| by))
                 && filter.creator.is_none_or(|token| creator() == Some(token))
         };
         let shown = |slot: &Slot, facts: &Facts| {

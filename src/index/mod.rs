@@ -312,7 +312,7 @@ impl Index {
             overlap.facts(|former| {
                 former.state.contains(State::OVERLAPPING)
                     && former.target == [u64::from(handle.slot()), u64::from(handle.serial())]
-                    && former.expires_at().is_some_and(|end| clock.now() < end)
+                    && !former.expires_at().has_passed(|| clock.now())
             })
         });
         if accepted { Ok(()) } else { Err(Reason::Unknown) }

@@ -6,6 +6,7 @@ use crate::index::lookup::Words;
 use crate::index::whole;
 use crate::model::action::Action;
 use crate::model::decision::Liveness;
+use crate::model::expiry::Expiry;
 use crate::model::kind::KindName;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status};
@@ -154,8 +155,8 @@ impl Facts {
         Self { state: State::empty(), expires: 0, owner: 0, organization: 0, serial, target: [0; 2], overlap: 0 }
     }
 
-    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        self.state.contains(State::EXPIRES).then(|| Timestamp::from_micros(self.expires))
+    pub(crate) fn expires_at(&self) -> Expiry {
+        self.state.contains(State::EXPIRES).then(|| Timestamp::from_micros(self.expires)).into()
     }
 
     pub(crate) fn liveness(&self, owner: Standing, organization: Standing) -> Liveness {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
 use crate::index::slot::{Facts, Slot, State, store};
 use crate::index::{Index, halves, words};
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::time::Timestamp;
@@ -127,7 +128,7 @@ impl Index {
         facts.state = facts.state.with_key(token.credential.key);
         facts.owner = self.owner_place(catalog, token.owner);
         facts.organization = token.kind.organization().map_or(0, |id| self.organization_place(catalog, id));
-        if let Some(end) = token.expires_at {
+        if let Expiry::At(end) = token.expires_at {
             facts.state |= State::EXPIRES;
             facts.expires = end.as_micros();
         }
@@ -320,7 +321,7 @@ mod tests {
             creator: Creator::Host("test".into()),
             created_at: AT,
             updated_at: AT,
-            expires_at: None,
+            expires_at: Expiry::Never,
             credential: Credential { key: Keyring::PLAIN, digest },
             overlap: None,
             former: Vec::new(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::action::{Action, AsAction};
+use crate::model::expiry::Expiry;
 use crate::model::kind::TokenKind;
 use crate::model::permission::{Pattern, Permission};
 use crate::model::resource::Resource;
@@ -167,8 +168,8 @@ impl std::error::Error for Denial {}
 pub struct Liveness {
     /// The token's own status.
     pub status: Status,
-    /// From this time on the token is refused.
-    pub expires_at: Option<Timestamp>,
+    /// From when on the token is refused.
+    pub expires_at: Expiry,
     /// The standing of the token's owner.
     pub owner: Standing,
     /// The standing of the token's organization; [`Standing::Active`] for a token without one.
@@ -197,10 +198,7 @@ impl Liveness {
             Standing::Suspended => return Err(Reason::OrganizationSuspended),
             Standing::Deleted => return Err(Reason::OrganizationDeleted),
         }
-        match self.expires_at {
-            Some(expires_at) if now() >= expires_at => Err(Reason::Expired),
-            _ => Ok(()),
-        }
+        if self.expires_at.has_passed(now) { Err(Reason::Expired) } else { Ok(()) }
     }
 }
 
@@ -230,13 +228,13 @@ pub(crate) fn judge(
 /// gives the same answer for a token that an authority holds, with a [`Permit`] as proof.
 ///
 /// ```
-/// use portcullis::{Action, Liveness, OrgId, Reason, Resource, Standing, Status, Timestamp, TokenKind, decide};
+/// use portcullis::{Action, Expiry, Liveness, OrgId, Reason, Resource, Standing, Status, Timestamp, TokenKind, decide};
 ///
 /// let org: OrgId = "0a1b2c3d4e5f6071".parse()?;
 /// let kind = TokenKind::all_access(org);
 /// let live = Liveness {
 ///     status: Status::Active,
-///     expires_at: None,
+///     expires_at: Expiry::Never,
 ///     owner: Standing::Active,
 ///     organization: Standing::Active,
 /// };

@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod decision;
+pub(crate) mod expiry;
 mod grants;
 pub(crate) mod id;
 pub(crate) mod kind;

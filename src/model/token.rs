@@ -199,7 +199,7 @@ impl Token {
     /// From when on it is refused; `None` for never.
     #[must_use]
     pub const fn expires_at(&self) -> Option<Timestamp> {
-        self.liveness.expires_at
+        self.liveness.expires_at.time()
     }
 
     /// When its secret was last accepted, to a second or so; `None` for never. Kept in memory and written behind: the

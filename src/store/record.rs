@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::decision::Liveness;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
 use crate::model::time::Timestamp;
@@ -38,7 +39,7 @@ pub(crate) struct TokenRecord {
     pub(crate) creator: Creator,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Expiry,
     pub(crate) credential: Credential,
     /// The one before, still accepted until that time.
     pub(crate) overlap: Option<(Credential, Timestamp)>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::{NonNilUuid, Uuid};
 
 use crate::model::action::Action;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::TokenKind;
 use crate::model::time::Timestamp;
@@ -57,7 +58,7 @@ fn with_buckets(number: u32, buckets: u32, description: &str) -> Record {
         creator: Creator::Token(Arc::from([token_id(0)])),
         created_at: time(number),
         updated_at: time(number),
-        expires_at: None,
+        expires_at: Expiry::Never,
         credential: credential(number),
         overlap: Some((credential(number), time(number))),
         former: vec![digest(number)],

@@ -70,8 +70,7 @@ impl World {
             24..=25 => Call::Delete(id(numbers)),
             26..=27 => Call::SetOwner(user(numbers.next()), standing(numbers)),
             28..=29 => Call::SetOrganization(organization(numbers.next()), standing(numbers)),
-            30 => Call::Purge(numbers.of(&[now, now.saturating_sub(HOUR), Timestamp::MAX])),
-            _ => Call::RaiseFormat,
+            _ => Call::Purge(numbers.of(&[now, now.saturating_sub(HOUR), Timestamp::MAX])),
         }
     }
 }

@@ -145,7 +145,6 @@ pub enum Call {
     SetOwner(UserId, Standing),
     SetOrganization(OrgId, Standing),
     Purge(Timestamp),
-    RaiseFormat,
 }
 
 impl Call {
@@ -200,7 +199,6 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
         Call::SetOwner(owner, standing) => Waiting::Receipt(authority.set_owner(actor, *owner, *standing)),
         Call::SetOrganization(id, standing) => Waiting::Receipt(authority.set_organization(actor, *id, *standing)),
         Call::Purge(by) => Waiting::Receipt(authority.purge(actor, *by)),
-        Call::RaiseFormat => Waiting::Receipt(authority.raise_format(actor)),
     }
 }
 

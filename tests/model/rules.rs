@@ -270,8 +270,6 @@ impl Plan<'_> {
             Call::SetOwner(owner, standing) => self.set_owner(&acting, *owner, *standing),
             Call::SetOrganization(id, standing) => self.set_organization(&acting, *id, *standing),
             Call::Purge(by) => self.purge(&acting, *by),
-            Call::RaiseFormat if acting.is_operator() => self.unchanged(Told::Count(0)),
-            Call::RaiseFormat => Verdict::Refused(vec![operators_only("raising the store's format")]),
         }
     }
 

@@ -163,7 +163,7 @@ impl World {
         }
         for seat in [0, 1] {
             // A call by which it reads what the other did.
-            self.call(seat, Who::Host, &Call::RaiseFormat);
+            self.call(seat, Who::Host, &Call::SetOwner(user(0), Standing::Active));
             (1..self.secrets.len()).for_each(|secret| self.hold(seat, secret));
         }
     }

@@ -89,7 +89,7 @@ impl State {
     pub fn liveness(&self, token: &Token) -> Liveness {
         Liveness {
             status: token.status,
-            expires_at: token.expires,
+            expires_at: token.expires.into(),
             owner: self.owner(token.owner),
             organization: token.kind.organization().map_or(Standing::Active, |id| self.organization(id)),
         }

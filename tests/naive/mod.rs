@@ -132,7 +132,7 @@ pub fn decide(kind: &Kind, live: &Liveness, actions: Action, resource: &Resource
         (live.owner == Standing::Deleted, Reason::OwnerDeleted),
         (live.organization == Standing::Suspended, Reason::OrganizationSuspended),
         (live.organization == Standing::Deleted, Reason::OrganizationDeleted),
-        (live.expires_at.is_some_and(|at| now.as_micros() >= at.as_micros()), Reason::Expired),
+        (live.expires_at.time().is_some_and(|at| now.as_micros() >= at.as_micros()), Reason::Expired),
     ];
     let reasons: Vec<_> = wrong.into_iter().filter(|(is, _)| *is).map(|(_, reason)| reason).collect();
     if !reasons.is_empty() {

@@ -42,7 +42,6 @@ pub(crate) const ALL: &[(&str, Test)] = all![
     many_tombstones_are_forgotten_at_once,
     pages_of_large_records_have_fewer,
     a_server_that_ends_connections_is_used_again,
-    nodes_are_upgraded_one_by_one,
 ];
 
 /// A schema of its own for a test.
@@ -463,29 +462,4 @@ fn a_server_that_ends_connections_is_used_again(server: &Server) {
         store.touch(&[]).or_else(|_| store.touch(&[])).unwrap();
         assert_eq!(store.changes(Position::ORIGIN, 100).unwrap().records.len(), round as usize + 1);
     }
-}
-
-fn nodes_are_upgraded_one_by_one(server: &Server) {
-    let place = Place::new(server);
-    let open = |format| {
-        let settings = Authority::builder().follow(Duration::from_millis(10)).newest_format(format);
-        settings.open(place.store()).wait()
-    };
-    let (first, second) = (open(1).unwrap(), open(1).unwrap());
-    let root = first.setup(UserId::generate().unwrap()).wait().unwrap();
-    first.close().wait().unwrap();
-    let first = open(2).unwrap();
-    let suspend = |authority: &Authority| {
-        authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap().revision
-    };
-    second.follow_to(suspend(&first)).wait().unwrap();
-    first.follow_to(suspend(&second)).wait().unwrap();
-    let held = second.authenticate(root.secret.expose()).unwrap();
-    first.raise_format(host()).wait().unwrap();
-    eventually("noticed", || held.check() == Err(Reason::Unavailable));
-    assert!(matches!(open(1), Err(Error::NewerFormat(2))));
-    drop(second);
-    let second = open(2).unwrap();
-    second.follow_to(suspend(&first)).wait().unwrap();
-    second.authenticate(root.secret.expose()).unwrap();
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Error, Issued, KindError,
-    Liveness, MemoryStore, NewToken, Permission, PermissionSet, Permit, Position, Principal, Read, ReadWrite, Reason,
-    Record, Resource, ResourceType, Rotation, Secret, Standing, Status, StoreError, Timestamp, TokenId, TokenKind,
-    TokenStore, Update, Write, decide, resource_type,
+    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Error, Expiry, Issued,
+    KindError, Liveness, MemoryStore, NewToken, Permission, PermissionSet, Permit, Position, Principal, Read,
+    ReadWrite, Reason, Record, Resource, ResourceType, Rotation, Secret, Standing, Status, StoreError, Timestamp,
+    TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
 };
 
 use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
@@ -317,8 +317,12 @@ fn rule_06_instance_covers_the_instance_only_and_only_an_operator_gives_it() {
 #[test]
 fn rule_06_the_authority_decides_as_the_pure_decision_does() {
     let world = World::new();
-    let liveness =
-        Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
+    let liveness = Liveness {
+        status: Status::Active,
+        expires_at: Expiry::Never,
+        owner: Standing::Active,
+        organization: Standing::Active,
+    };
     // All but the revision, which only an authority has.
     let told = |denial: Denial| (denial.reason(), denial.resource(), denial.missing().collect::<Vec<_>>());
     for kind in kinds() {

@@ -301,48 +301,6 @@ fn a_store_that_would_be_read_too_rarely_is_not_opened() {
     drop(Authority::builder().follow(HOUR).open(MemoryStore::new()).wait().unwrap());
 }
 
-#[test]
-fn nodes_of_two_formats_share_a_store_until_the_format_is_raised() {
-    let store = MemoryStore::new();
-    let open = |format| {
-        let settings = Authority::builder().follow(Duration::from_millis(1)).availability_over_revocation();
-        settings.newest_format(format).open(store.clone()).wait()
-    };
-    // The store was made by the older version. Nodes are replaced one by one.
-    let old = open(1).unwrap();
-    let root = old.setup(user(1)).wait().unwrap();
-    let new = open(2).unwrap();
-    assert_eq!((old.format(), new.format()), (Some(1), Some(1)));
-    let each = |from: &Authority, to: &Authority| {
-        let issued = from.create(host(), NewToken::all_access(org(1)).owner(user(1))).wait().unwrap();
-        to.follow_to(issued.receipt.revision).wait().unwrap();
-        to.authenticate(issued.secret.expose()).unwrap();
-        let receipt = to.revoke(host(), issued.token.id()).wait().unwrap();
-        from.follow_to(receipt.revision).wait().unwrap();
-        assert_eq!(from.authenticate(issued.secret.expose()).unwrap_err().reason(), Reason::Revoked);
-    };
-    each(&old, &new);
-    each(&new, &old);
-    // The older one has nothing to raise.
-    assert_eq!(old.raise_format(host()).wait().unwrap().changed, 0);
-    each(&old, &new);
-
-    // Raised by an explicit call, for good: who does not know the format believes and changes nothing any more.
-    let held = old.authenticate(root.secret.expose()).unwrap();
-    assert_eq!(new.raise_format(host()).wait().unwrap().changed, 1);
-    let before = new.position();
-    eventually("noticed", || held.check() == Err(Reason::Unavailable));
-    assert!(matches!(old.revoke(host(), root.token.id()).wait(), Err(Error::NewerFormat(2))));
-    assert!(matches!(open(1), Err(Error::NewerFormat(2))));
-    assert_eq!((new.position(), new.format()), (before, Some(2)));
-    let newer = open(2).unwrap();
-    each(&new, &newer);
-    // A store that the newer version makes has its format from the start.
-    let fresh = Authority::builder().newest_format(2).open(MemoryStore::new()).wait().unwrap();
-    drop(fresh.setup(user(1)).wait().unwrap());
-    assert_eq!(fresh.format(), Some(2));
-}
-
 /// A store that can be told that others changed it.
 #[derive(Clone)]
 struct Told {

@@ -526,7 +526,6 @@ fn an_actor_that_is_not_accepted_or_belongs_elsewhere_manages_nothing() {
         text(node.set_owner(&operator, user(1), Standing::Deleted)),
         text(node.set_organization(&operator, org(1), Standing::Deleted)),
         text(node.purge(&operator, START)),
-        text(node.raise_format(&operator)),
         node.get(&operator, id).unwrap_err().to_string(),
         node.list(&operator, &portcullis::Filter::default(), None, 1).unwrap_err().to_string(),
     ];
@@ -546,7 +545,7 @@ fn an_actor_that_is_not_accepted_or_belongs_elsewhere_manages_nothing() {
 }
 
 #[test]
-fn only_operators_and_the_host_change_standings_purge_and_raise_the_format() {
+fn only_operators_and_the_host_change_standings_and_purge() {
     let world = World::new();
     let actor = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
     let needs = "needs an operator token";
@@ -555,7 +554,6 @@ fn only_operators_and_the_host_change_standings_purge_and_raise_the_format() {
         (text(world.authority.set_owner(&actor, user(1), suspended)), "changing an owner's standing"),
         (text(world.authority.set_organization(&actor, org(1), suspended)), "changing an organization's standing"),
         (text(world.authority.purge(&actor, START)), "purging"),
-        (text(world.authority.raise_format(&actor)), "raising the store's format"),
     ];
     for (answer, what) in answers {
         assert_eq!(answer, format!("{what} {needs}"));
@@ -564,6 +562,4 @@ fn only_operators_and_the_host_change_standings_purge_and_raise_the_format() {
     world.authority.set_owner(&operator, user(2), Standing::Suspended).wait().unwrap();
     world.authority.set_organization(&operator, org(2), Standing::Suspended).wait().unwrap();
     world.authority.purge(&operator, START).wait().unwrap();
-    assert_eq!(world.authority.raise_format(&operator).wait().unwrap().changed, 0);
-    assert_eq!(world.authority.format(), Some(1));
 }

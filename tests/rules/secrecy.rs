@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Filter, Issued,
+    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Expiry, Filter, Issued,
     KindName, Liveness, NewToken, Pattern, Pepper, Permission, PermissionSet, Position, Read, ReadWrite, RedbStore,
     Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Status, StoreError, SystemClock, Timestamp,
     TokenId, TokenKind, TokenStore, TracingObserver, Update, Write, decide,
@@ -241,10 +241,10 @@ fn refusals(world: &World, walk: &mut Walk) {
         settings(Authority::builder()).open(elsewhere.store.clone()).wait().unwrap_err()
     };
     look!(walk, open(|builder| builder.pepper(pepper()).previous_pepper(pepper())));
-    look!(walk, open(|builder| builder.follow(HOUR)), open(|builder| builder.newest_format(0)));
+    look!(walk, open(|builder| builder.follow(HOUR)));
     // That others keep changing the store, that a thread cannot be started and the like.
     look!(walk, Error::Busy(10), Error::LongLineage, Error::Closed, Error::Unavailable);
-    look!(walk, Error::Thread(Arc::new(std::io::Error::other("none left"))));
+    look!(walk, Error::NewerFormat(2), Error::Thread(Arc::new(std::io::Error::other("none left"))));
 }
 
 /// A store that fails, hangs behind, and comes back with another history.
@@ -343,7 +343,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
-    let live = Liveness { status: Status::Active, expires_at: Some(START), owner: active, organization: active };
+    let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
     look!(walk, live, decide(&TokenKind::operator(), &live, Action::READ, &resource, Timestamp::MAX).unwrap_err());
 }
 

@@ -80,7 +80,7 @@ fn count(authority: &Authority) -> usize {
 /// More than fit into one commit.
 const CROWD: usize = 1_050;
 
-pub const CASES: [Case; 12] = [
+pub const CASES: [Case; 11] = [
     Case {
         name: "create",
         commits: 1,
@@ -176,14 +176,6 @@ pub const CASES: [Case; 12] = [
         },
         call: |world| started(world.authority.purge(&world.operator(), portcullis::Timestamp::MAX)),
         done: |_, authority| count(authority) == 3,
-    },
-    Case {
-        name: "raise_format",
-        commits: 0,
-        crowd: 0,
-        prepare: nothing,
-        call: |world| started(world.authority.raise_format(&world.operator())),
-        done: |_, authority| authority.format() == Some(portcullis::Record::NEWEST_FORMAT),
     },
     Case {
         name: "revoke what is revoked",

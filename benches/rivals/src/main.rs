@@ -22,7 +22,7 @@ mod straightforward;
 use std::time::Duration;
 
 use measure::{Contender, RING, Random, Table, medians, nanos};
-use portcullis::{Action, Liveness, OrgId, Resource, ResourceId, Standing, Status, Timestamp, TokenKind, decide};
+use portcullis::{Action, Expiry, Liveness, OrgId, Resource, ResourceId, Standing, Status, Timestamp, TokenKind, decide};
 
 const ROUNDS: usize = 15;
 const TURN: Duration = Duration::from_millis(2);
@@ -59,7 +59,7 @@ fn measure(count: usize, hit: bool) -> Vec<(String, f64)> {
     let kind = TokenKind::read_write(case.org, case.ids.iter().map(|id| (*id, Action::READ))).expect("a valid kind");
     let live = Liveness {
         status: Status::Active,
-        expires_at: Some(Timestamp::MAX),
+        expires_at: Expiry::At(Timestamp::MAX),
         owner: Standing::Active,
         organization: Standing::Active,
     };

@@ -73,7 +73,7 @@ fn readable(record: &Record) -> Readable {
             created_by: Some(token.creator.to_string()),
             created_at: Some(token.created_at),
             changed_at: Some(token.updated_at),
-            expires_at: token.expires_at,
+            expires_at: token.expires_at.time(),
         },
         Body::Tombstone(tombstone) => Readable {
             what: "tombstone",

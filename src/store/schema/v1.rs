@@ -194,7 +194,7 @@ impl From<&TokenRecord> for Token {
             creator: Creator::from(creator),
             created_at: created_at.as_micros(),
             updated_at: updated_at.as_micros(),
-            expires_at: expires_at.map(Timestamp::as_micros),
+            expires_at: expires_at.time().map(Timestamp::as_micros),
             credential: Credential::from(*credential),
             overlap: overlap.map(|(credential, until)| Overlap {
                 credential: Credential::from(credential),
@@ -219,7 +219,7 @@ impl TryFrom<Token> for TokenRecord {
             creator: token.creator.try_into()?,
             created_at: time(token.created_at)?,
             updated_at: time(token.updated_at)?,
-            expires_at: token.expires_at.map(time).transpose()?,
+            expires_at: token.expires_at.map(time).transpose()?.into(),
             credential: token.credential.into(),
             overlap: token.overlap.map(overlap).transpose()?,
             former: digests(token.former),
