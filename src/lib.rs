@@ -100,6 +100,7 @@
 pub mod _rules {}
 
 mod authority;
+mod chunks;
 #[cfg(feature = "http")]
 pub mod http;
 mod index;

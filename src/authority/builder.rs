@@ -37,7 +37,7 @@ impl Default for Builder {
             observer: None,
             keyring: Keyring::default(),
             format: Format::default(),
-            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_mins(1) },
+            rhythm: Rhythm { follow: Duration::from_secs(1), touch: Duration::from_secs(60) },
             staleness: Staleness::Within(Duration::from_secs(5)),
         }
     }
@@ -135,10 +135,10 @@ impl Builder {
             return Pending::ready(Err(Error::SamePepperId(id)));
         }
         let staleness = if store.is_shared() { staleness } else { Staleness::Never };
-        if let Staleness::Within(stale_after) = staleness
-            && rhythm.follow >= stale_after
-        {
-            return Pending::ready(Err(Error::FollowsTooRarely { follow: rhythm.follow, stale_after }));
+        if let Staleness::Within(stale_after) = staleness {
+            if rhythm.follow >= stale_after {
+                return Pending::ready(Err(Error::FollowsTooRarely { follow: rhythm.follow, stale_after }));
+            }
         }
         let (failures, contact) = (Failures::default(), Contact::new());
         let shared = Arc::new(Shared { index: Index::new(), clock, keyring, format, failures, contact, staleness });

@@ -64,11 +64,11 @@ impl Hint {
 
 impl Wake for Hint {
     fn wake(self: Arc<Self>) {
-        if let Some(queue) = self.queue.upgrade()
-            && !self.sent.swap(true, Ordering::AcqRel)
-        {
-            // Fails only when the thread is gone.
-            _ = queue.send(Message::Hint(self));
+        if let Some(queue) = self.queue.upgrade() {
+            if !self.sent.swap(true, Ordering::AcqRel) {
+                // Fails only when the thread is gone.
+                _ = queue.send(Message::Hint(self));
+            }
         }
     }
 }
@@ -445,12 +445,11 @@ impl Manager {
         self.tell_denying(read.as_ref().err());
         if read.is_ok() {
             let position = self.shared.index.position();
-            let reached = |(revision, answer): &mut (u64, Answer<Position>)| {
-                position.revision >= *revision || answer.is_abandoned()
-            };
-            for (_, answer) in self.waiting.extract_if(.., reached) {
-                answer.send(Ok(position));
-            }
+            let reached =
+                |(revision, answer): &(u64, Answer<Position>)| position.revision >= *revision || answer.is_abandoned();
+            let (answered, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(reached);
+            self.waiting = waiting;
+            Vec::into_iter(answered).for_each(|(_, answer)| answer.send(Ok(position)));
         }
         read
     }

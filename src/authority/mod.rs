@@ -294,9 +294,8 @@ impl Authority {
     ) -> Result<Page, Error> {
         let acting = self.sight(&actor.into())?;
         let mut filter = *filter;
-        if let draft::Acting::Token(token) = &acting
-            && let Some(own) = token.kind.organization()
-        {
+        let own = if let draft::Acting::Token(token) = &acting { token.kind.organization() } else { None };
+        if let Some(own) = own {
             // It sees no other, so another's list need not be walked.
             if filter.organization.is_some_and(|organization| organization != own) {
                 return Ok(Page { tokens: Vec::new(), next: None });

@@ -83,10 +83,10 @@ pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Pl
     if draft.owner_standing(owner)? == Standing::Deleted {
         return Err(Error::OwnerDeleted(owner).into());
     }
-    if let Some(organization) = kind.organization()
-        && draft.organization_standing(organization)? == Standing::Deleted
-    {
-        return Err(Error::OrganizationDeleted(organization).into());
+    if let Some(organization) = kind.organization() {
+        if draft.organization_standing(organization)? == Standing::Deleted {
+            return Err(Error::OrganizationDeleted(organization).into());
+        }
     }
     let creator = acting.creator();
     if creator.lineage().len() > NewToken::MAX_LINEAGE {

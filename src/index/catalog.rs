@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use crate::chunks::chunks_mut;
 use crate::index::order::Order;
 use crate::index::slot::State;
 use crate::index::{Index, last_used, whole, words};
@@ -335,7 +336,7 @@ impl Index {
 
 fn digest_of(words: super::Words) -> Digest {
     let mut bytes = [0; 32];
-    for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+    for (chunk, word) in chunks_mut(&mut bytes).zip(words) {
         *chunk = word.to_le_bytes();
     }
     Digest::from_bytes(bytes)

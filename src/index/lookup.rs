@@ -196,7 +196,7 @@ impl Lookup {
                 return found;
             }
             fence(Ordering::Acquire);
-            if moves.is_multiple_of(2) && self.moves.load(Ordering::Relaxed) == moves {
+            if moves % 2 == 0 && self.moves.load(Ordering::Relaxed) == moves {
                 return None;
             }
             spin_loop();
@@ -246,7 +246,7 @@ impl Lookup {
         page.depth.store(depth + 1, Ordering::Relaxed);
         other.depth.store(depth + 1, Ordering::Relaxed);
         for (hash, entry) in kept {
-            if leading(hash, depth + 1).is_multiple_of(2) { page.put(hash, entry) } else { other.put(hash, entry) }
+            if leading(hash, depth + 1) % 2 == 0 { page.put(hash, entry) } else { other.put(hash, entry) }
         }
         // The upper half of the places that led to the old page lead to the new one.
         let whole = self.depth.load(Ordering::Relaxed);

@@ -16,6 +16,7 @@ mod write;
 
 use std::time::Duration;
 
+use crate::chunks::chunks;
 use crate::index::catalog::Catalog;
 use crate::index::lookup::{Lookup, Words};
 use crate::index::segments::Segments;
@@ -75,7 +76,7 @@ fn whole([low, high]: [u64; 2]) -> u128 {
 #[inline]
 fn words(digest: &Digest) -> Words {
     let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(digest.bytes().as_chunks().0) {
+    for (word, bytes) in words.iter_mut().zip(chunks(digest.bytes())) {
         *word = u64::from_le_bytes(*bytes);
     }
     words

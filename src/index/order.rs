@@ -15,10 +15,10 @@ impl Order {
     /// The place of an id: which chunk it is or would be in, and where there.
     fn place(&self, id: u128, id_of: &impl Fn(u32) -> u128) -> (usize, Result<usize, usize>) {
         // New ids mostly come last: one look then, instead of a search through slots that no cache holds.
-        if let Some((chunk, slots)) = self.chunks.len().checked_sub(1).zip(self.chunks.last())
-            && slots.last().is_some_and(|last| id_of(*last) < id)
-        {
-            return (chunk, Err(slots.len()));
+        if let Some((chunk, slots)) = self.chunks.len().checked_sub(1).zip(self.chunks.last()) {
+            if slots.last().is_some_and(|last| id_of(*last) < id) {
+                return (chunk, Err(slots.len()));
+            }
         }
         let begins_after = |chunk: &Vec<u32>| chunk.first().is_none_or(|first| id_of(*first) <= id);
         let chunk = self.chunks.partition_point(begins_after).saturating_sub(1);

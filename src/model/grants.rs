@@ -54,7 +54,7 @@ impl Grants {
             let hash = |grant: &Grant| Hashes::new(self.seed, *fields, &grant.key).of(grant.shape);
             let mut hashes: Vec<u64> = self.list.iter().map(hash).collect();
             hashes.sort_unstable();
-            hashes.array_windows().all(|[one, next]| one != next)
+            hashes.windows(2).all(|pair| pair.first() != pair.last())
         };
         let [.., all] = Shape::KEYS;
         Shape::KEYS.into_iter().find(unique).unwrap_or(all)

@@ -139,10 +139,11 @@ impl TokenKind {
     /// # Errors
     /// No permission, too many, or one that is not for the organization.
     pub fn custom(organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
-        if let Some(organization) = organization
-            && let Some(permission) = permissions.iter().find(|each| each.pattern.organization != Some(organization))
-        {
-            return Err(KindError::Organization { permission, organization });
+        if let Some(organization) = organization {
+            let other = permissions.iter().find(|each| each.pattern.organization != Some(organization));
+            if let Some(permission) = other {
+                return Err(KindError::Organization { permission, organization });
+            }
         }
         Self::checked(KindName::Custom, organization, permissions)
     }

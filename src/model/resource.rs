@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::chunks::{chunks, chunks_mut};
 use crate::model::id::{OrgId, ResourceId};
 
 /// Why a text is not a resource type's name.
@@ -78,14 +79,14 @@ impl ResourceType {
     /// The name, padded with zeros, as numbers. The first is never zero.
     #[inline]
     pub(crate) fn words(&self) -> [u64; 3] {
-        let mut words = self.name.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word));
+        let mut words = chunks(&self.name).map(|word| u64::from_ne_bytes(*word));
         [(); 3].map(|()| words.next().unwrap_or_default())
     }
 
     /// The type that has these words; `None` for zeros.
     pub(crate) fn from_words(words: [u64; 3]) -> Option<Self> {
         let mut name = [0; Self::MAX_LEN];
-        for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(words) {
+        for (bytes, word) in chunks_mut(&mut name).zip(words) {
             *bytes = word.to_ne_bytes();
         }
         (words != [0; 3]).then_some(Self { name })

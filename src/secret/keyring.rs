@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroize;
 
+use crate::chunks::{chunks, chunks_mut};
+
 /// SHA-256 of a secret, or HMAC-SHA-256 under a pepper: all of it that is stored.
 ///
 /// Never printed. Two are compared in constant time only; their order and hash are not to be had.
@@ -155,14 +157,15 @@ fn sha_256(secret: &[u8]) -> Digest {
     };
     let mut block = [0; 64];
     // In pieces of the size that is read next: what was written in others would have to reach the cache before.
-    let mut to = block.as_chunks_mut::<16>().0.iter_mut();
-    for (piece, to) in secret.as_chunks().0.iter().zip(to.by_ref()) {
+    let mut pieces = chunks(secret);
+    for to in chunks_mut::<16>(&mut block) {
+        let Some(piece) = pieces.next() else {
+            // The rest of the secret, which is the end of its last sixteen bytes, and the end mark.
+            let rest = len % 16 * 8;
+            *to = (u128::from_le_bytes(*end).checked_shr(128 - rest).unwrap_or(0) | 0x80 << rest).to_le_bytes();
+            break;
+        };
         *to = *piece;
-    }
-    if let Some(to) = to.next() {
-        // The rest of the secret, which is the end of its last sixteen bytes, and the end mark.
-        let rest = len % 16 * 8;
-        *to = (u128::from_le_bytes(*end).unbounded_shr(128 - rest) | 0x80 << rest).to_le_bytes();
     }
     if let Some(length) = block.last_chunk_mut() {
         *length = (len * 8).to_be_bytes();
@@ -172,7 +175,7 @@ fn sha_256(secret: &[u8]) -> Digest {
     // As a slice it is wiped at once, as an array byte by byte.
     block.as_mut_slice().zeroize();
     let mut digest = [0; 32];
-    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+    for (bytes, word) in chunks_mut(&mut digest).zip(state) {
         *bytes = word.to_be_bytes();
     }
     Digest(digest)
@@ -195,7 +198,7 @@ mod tests {
     use super::*;
 
     fn half(digest: &Digest, n: usize) -> u128 {
-        u128::from_be_bytes(digest.0.as_chunks().0[n])
+        u128::from_be_bytes(*chunks(&digest.0).nth(n).unwrap())
     }
 
     fn hex(digest: Digest) -> String {

@@ -107,11 +107,7 @@ impl TokenStore for MemoryStore {
             }
             last = *revision;
             page.records.push((*revision, record.clone()));
-            if let Some(id) = record.token()
-                && let Some(time) = state.used.get(&id)
-            {
-                page.used.push((id, *time));
-            }
+            page.used.extend(record.token().and_then(|id| Some((id, *state.used.get(&id)?))));
         }
         Ok(page)
     }
