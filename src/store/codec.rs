@@ -79,8 +79,9 @@ mod tests {
     use crate::model::action::Action;
     use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
     use crate::model::kind::TokenKind;
-    use crate::model::permission::{Pattern, Permission};
-    use crate::model::resource::ResourceType;
+    use crate::model::pattern::Pattern;
+    use crate::model::permission::Permission;
+    use crate::model::resource_type::ResourceType;
     use crate::model::time::Timestamp;
     use crate::model::token::{Creator, Standing, Status};
     use crate::secret::{Credential, Digest};
@@ -119,9 +120,9 @@ mod tests {
     fn custom() -> impl Strategy<Value = TokenKind> {
         let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
         (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
-            let permissions = all.into_iter().map(|(kind, id, action)| {
-                let pattern = Pattern::new(kind, organization, id).ok()?;
-                Some(Permission { pattern, action })
+            let permissions = all.into_iter().map(|(named, id, action)| {
+                let pattern = Pattern::new(organization, named, id).ok()?;
+                Some(Permission::new(action.grants().next()?, pattern))
             });
             TokenKind::custom(organization, permissions.collect::<Option<_>>()?).ok()
         })
@@ -266,7 +267,7 @@ mod tests {
             id: TokenId::from_u128(1).unwrap(),
             kind: TokenKind::read_write(
                 OrgId::try_from(2).unwrap(),
-                [(ResourceId::from_u128(3).unwrap(), Action::READ | Action::WRITE)],
+                [(ResourceId::from_u128(3).unwrap(), Action::READ_WRITE)],
             )
             .unwrap(),
             owner: UserId::try_from(4).unwrap(),
