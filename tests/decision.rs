@@ -144,12 +144,18 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
 fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
     let world = World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
     let resources = world.resources();
-    let (patterns, actions) = (world.patterns(), naive::actions(&[EXECUTE, verb!("approve")]));
-    for (at, one) in patterns.iter().enumerate() {
-        for other in &patterns[at..] {
-            for (first, second) in GRANTS.iter().flat_map(|first| GRANTS.iter().map(move |second| (first, second))) {
-                let both = permissions(*one, first).chain(permissions(*other, second)).collect();
-                compare(&Kind::Custom(None, both), &LIVE, NOW, &actions, &resources);
+    let patterns = world.patterns();
+    // Reading and writing, and then verbs beside any action: neither knows of the other but for any action.
+    let read_write = (&GRANTS[..3], naive::actions(&[]));
+    let verbs = (&[GRANTS[0], GRANTS[3], GRANTS[4]][..], vec![Action::READ, EXECUTE.into(), verb!("approve").into()]);
+    for (grants, actions) in [read_write, verbs] {
+        for (at, one) in patterns.iter().enumerate() {
+            for other in &patterns[at..] {
+                for (first, second) in grants.iter().flat_map(|first| grants.iter().map(move |second| (first, second)))
+                {
+                    let both = permissions(*one, first).chain(permissions(*other, second)).collect();
+                    compare(&Kind::Custom(None, both), &LIVE, NOW, &actions, &resources);
+                }
             }
         }
     }

@@ -59,7 +59,8 @@ impl Principal<'_> {
     #[inline]
     pub fn authorize<A: AsAction, R: AsResource>(&self, action: A, resource: R) -> Result<Permit<A, R>, Denial> {
         let shared = self.authority.shared();
-        let revision = shared.index.authorize(self.handle, action.as_action(), &resource.as_resource(), &*shared.clock)?;
+        let revision =
+            shared.index.authorize(self.handle, action.as_action(), &resource.as_resource(), &*shared.clock)?;
         Ok(Permit::new(action, resource, revision))
     }
 

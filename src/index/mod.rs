@@ -328,7 +328,9 @@ impl Index {
         }
         if facts.state.contains(State::SET) {
             let set = u32::try_from(facts.target[0]).ok().and_then(|place| self.sets.get(place));
-            return set.and_then(|set| set.load().as_ref().map(|set| set.granted(action, resource))).unwrap_or_default();
+            return set
+                .and_then(|set| set.load().as_ref().map(|set| set.granted(action, resource)))
+                .unwrap_or_default();
         }
         let own = resource.organization().map_or(0, OrgId::to_u128);
         let inside = || own != 0 && self.organizations.is(facts.organization, own);

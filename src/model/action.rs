@@ -347,10 +347,7 @@ mod tests {
             "unknown action `*`, expected `read`, `write` or a verb: a verb is a letter followed by letters, digits, \
              `-` and `_`; the character at position 0 is none of these"
         );
-        assert_eq!(
-            error(""),
-            "unknown action ``, expected `read`, `write` or a verb: a verb cannot be empty"
-        );
+        assert_eq!(error(""), "unknown action ``, expected `read`, `write` or a verb: a verb cannot be empty");
     }
 
     #[test]

@@ -215,12 +215,7 @@ impl Liveness {
 
 /// Decides on a request, given what of it is granted.
 #[inline]
-pub(crate) fn judge(
-    action: Action,
-    granted: Access,
-    resource: &Resource,
-    revision: Option<u64>,
-) -> Result<(), Denial> {
+pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revision: Option<u64>) -> Result<(), Denial> {
     match action.missing(granted) {
         None => Ok(()),
         Some(action) => Err(Denial { reason: Reason::NotPermitted, action, resource: *resource, revision }),

@@ -407,7 +407,8 @@ impl Hashes {
         }
         if fields.has(Shape::TYPE) {
             let [first, second, third] = of.type_words();
-            hashes.resource_type = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
+            hashes.resource_type =
+                fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
         }
         hashes
     }

@@ -152,8 +152,7 @@ impl PermissionSet {
     #[must_use]
     pub fn not_covered_by(&self, other: &Self) -> Self {
         let access = self.access().map(|(pattern, access)| (pattern, access.without(other.access.granted(&pattern))));
-        let verbs =
-            self.verbs().filter(|(verb, pattern)| !other.granted_to(*verb, pattern).contains(Access::ANY));
+        let verbs = self.verbs().filter(|(verb, pattern)| !other.granted_to(*verb, pattern).contains(Access::ANY));
         Self::canonical(access.filter(|(_, access)| !access.is_empty()), verbs)
     }
 
@@ -188,12 +187,7 @@ impl PermissionSet {
     /// # Ok::<(), portcullis::IdError>(())
     /// ```
     #[must_use]
-    pub fn reach(
-        &self,
-        action: impl Into<Action>,
-        organization: Option<OrgId>,
-        resource_type: ResourceType,
-    ) -> Reach {
+    pub fn reach(&self, action: impl Into<Action>, organization: Option<OrgId>, resource_type: ResourceType) -> Reach {
         let action = action.into();
         let Ok(whole) = Pattern::new(organization, Some(resource_type), None) else { return Reach::None };
         let allowed = |pattern: &Pattern| action.missing(self.granted(&action, pattern)).is_none();
@@ -202,8 +196,10 @@ impl PermissionSet {
         }
         let of_verb = action.verb().and_then(|verb| self.patterns_of(verb));
         let patterns = self.access().chain(of_verb.into_iter().flat_map(Grants::patterns));
-        let mut ids: Vec<_> =
-            patterns.filter_map(|(pattern, _)| pattern.id).filter(|id| allowed(&Pattern { id: Some(*id), ..whole })).collect();
+        let mut ids: Vec<_> = patterns
+            .filter_map(|(pattern, _)| pattern.id)
+            .filter(|id| allowed(&Pattern { id: Some(*id), ..whole }))
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() { Reach::None } else { Reach::Only(ids) }
@@ -224,9 +220,8 @@ impl PermissionSet {
     /// Returns the permissions: first those to read, to write and to do anything, in the order of organizations, then
     /// types, then ids, `read` before `write`; then those of each verb, in the order of verbs.
     pub fn iter(&self) -> impl Iterator<Item = Permission> {
-        let access = self.access().flat_map(|(pattern, access)| {
-            access.grants().map(move |grant| Permission { pattern, grant })
-        });
+        let access =
+            self.access().flat_map(|(pattern, access)| access.grants().map(move |grant| Permission { pattern, grant }));
         access.chain(self.verbs().map(|(verb, pattern)| Permission::new(verb, pattern)))
     }
 

@@ -162,7 +162,10 @@ mod tests {
                 "a*",
                 "a verb is a letter followed by letters, digits, `-` and `_`; the character at position 1 is none of these",
             ),
-            ("*", "a verb is a letter followed by letters, digits, `-` and `_`; the character at position 0 is none of these"),
+            (
+                "*",
+                "a verb is a letter followed by letters, digits, `-` and `_`; the character at position 0 is none of these",
+            ),
             ("read", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
             ("write", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
         ] {
