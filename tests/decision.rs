@@ -9,7 +9,8 @@
 //!   ordinary types give them that, and organizations share their bits with ids in case anything confuses them.
 //! - **Types.** `instance` is the only type with a rule of its own. Beside it stand an ordinary type, `orgs` (whose ids
 //!   are organizations), one that a host made up, and one whose name begins with another's.
-//! - **Actions.** A mask is eight bits: all 256 are asked.
+//! - **Actions.** Reading, writing, both, and verbs, which are compared for equality only: one that permissions name, one
+//!   whose name begins with it, and one that none names.
 //! - **Permissions.** Rule 6 takes each action by itself and asks for *any* permission, so a set answers as the union
 //!   of its members. Every set of one pattern is tried. Bringing sets into canonical form removes a permission because
 //!   of *one* other, so pairs show every such removal; and sets of three are the first that are looked up in a table
@@ -24,8 +25,8 @@ mod naive;
 
 use naive::{Answer, Kind, World};
 use portcullis::{
-    Action, Denial, Expiry, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
-    Timestamp, decide, resource_type,
+    Action, Denial, Expiry, Grant, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
+    Timestamp, Verb, decide, resource_type, verb,
 };
 
 const LIVE: Liveness = Liveness {
@@ -37,7 +38,17 @@ const LIVE: Liveness = Liveness {
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 const INVOICES: ResourceType = resource_type!("invoices");
 const BUCKET: ResourceType = resource_type!("bucket");
-const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
+const EXECUTE: Verb = verb!("execute");
+const READ_WRITE: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
+/// What one pattern of a permission can be given, in sets that differ in what they allow.
+const GRANTS: [&[Grant]; 6] = [
+    &[Grant::Read],
+    &[Grant::Write],
+    &[Grant::Read, Grant::Write],
+    &[Grant::Any],
+    &[Grant::Verb(EXECUTE)],
+    &[Grant::Read, Grant::Verb(EXECUTE)],
+];
 
 fn world() -> World {
     World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, ResourceType::ORGS, INVOICES, ResourceType::INSTANCE])
@@ -47,13 +58,13 @@ fn small_world() -> World {
     World::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
 }
 
-fn masks() -> Vec<Action> {
-    (0..=u8::MAX).map(Action::from_bits_retain).collect()
+fn actions() -> Vec<Action> {
+    naive::actions(&[EXECUTE, verb!("execute2"), verb!("approve")])
 }
 
-/// The permissions for these actions on that pattern.
-fn permissions(pattern: portcullis::Pattern, actions: Action) -> impl Iterator<Item = Permission> {
-    Permission::read_write(pattern).into_iter().filter(move |each| actions.contains(each.action()))
+/// The permissions that give these on that pattern.
+fn permissions(pattern: portcullis::Pattern, grants: &[Grant]) -> impl Iterator<Item = Permission> {
+    grants.iter().map(move |grant| Permission::new(*grant, pattern))
 }
 
 /// The library's answer is the one of the rules, to the letter.
@@ -63,7 +74,6 @@ fn check(expected: &Answer, answer: &Result<(), Denial>, context: &dyn Fn() -> S
         (Answer::Refused(reasons), Err(denial)) => {
             reasons.contains(&denial.reason()) && denial.missing().next().is_none()
         }
-        (Answer::Senseless(reason), Err(denial)) => *reason == denial.reason() && denial.missing().next().is_none(),
         (Answer::Missing(missing), Err(denial)) => {
             denial.reason() == Reason::NotPermitted && denial.missing().eq(missing.iter().copied())
         }
@@ -72,30 +82,30 @@ fn check(expected: &Answer, answer: &Result<(), Denial>, context: &dyn Fn() -> S
     assert!(right, "{}: expected {expected:?}, got {answer:?}", context());
 }
 
-fn compare(kind: &Kind, live: &Liveness, now: Timestamp, masks: &[Action], resources: &[Resource]) {
+fn compare(kind: &Kind, live: &Liveness, now: Timestamp, actions: &[Action], resources: &[Resource]) {
     let built = kind.build();
     for resource in resources {
-        for actions in masks.iter().copied() {
-            let answer = decide(&built, live, actions, resource, now);
+        for action in actions.iter().copied() {
+            let answer = decide(&built, live, action, resource, now);
             if let Err(denial) = &answer {
                 assert_eq!(denial.resource(), *resource);
             }
-            let expected = naive::decide(kind, live, actions, resource, now);
-            check(&expected, &answer, &|| format!("{kind:?} {live:?} at {now:?} asked {actions:?} on {resource:?}"));
+            let expected = naive::decide(kind, live, action, resource, now);
+            check(&expected, &answer, &|| format!("{kind:?} {live:?} at {now:?} asked {action:?} on {resource:?}"));
         }
     }
 }
 
 #[test]
 fn rules_1_3_operators_may_do_everything_that_can_be_asked() {
-    compare(&Kind::Operator, &LIVE, NOW, &masks(), &world().resources());
+    compare(&Kind::Operator, &LIVE, NOW, &actions(), &world().resources());
 }
 
 #[test]
 fn rules_1_4_all_access_ends_with_its_organization() {
     let world = world();
     for org in &world.orgs {
-        compare(&Kind::AllAccess(*org), &LIVE, NOW, &masks(), &world.resources());
+        compare(&Kind::AllAccess(*org), &LIVE, NOW, &actions(), &world.resources());
     }
 }
 
@@ -107,10 +117,10 @@ fn rules_1_5_read_write_ends_with_its_buckets() {
         let granted = |place: u32| choice >> (2 * place) & 3;
         let buckets: Vec<_> = (0..)
             .zip(&world.ids)
-            .filter_map(|(place, id)| ACTIONS.get(granted(place).checked_sub(1)? as usize).map(|some| (*id, *some)))
+            .filter_map(|(place, id)| READ_WRITE.get(granted(place).checked_sub(1)? as usize).map(|some| (*id, *some)))
             .collect();
         let kind = Kind::ReadWrite(world.orgs[0], buckets);
-        compare(&kind, &LIVE, NOW, &masks(), &world.resources());
+        compare(&kind, &LIVE, NOW, &actions(), &world.resources());
     }
 }
 
@@ -119,14 +129,17 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
     let world = world();
     let resources = world.resources();
     for pattern in world.patterns() {
-        for actions in ACTIONS {
-            let kind = Kind::Custom(None, permissions(pattern, actions).collect());
-            compare(&kind, &LIVE, NOW, &masks(), &resources);
-        }
-        // The same within an organization.
-        if let Some(org) = pattern.org() {
-            let kind = Kind::Custom(Some(org), permissions(pattern, Action::READ).collect());
-            compare(&kind, &LIVE, NOW, &ACTIONS, &resources);
+        for grants in GRANTS {
+            let kind = Kind::Custom(None, permissions(pattern, grants).collect());
+            compare(&kind, &LIVE, NOW, &actions(), &resources);
+            // The same in a token of an organization: of one that the pattern names, or of any where it names none.
+            if pattern.resource_type() == Some(ResourceType::INSTANCE) {
+                continue;
+            }
+            for org in pattern.organization().map_or_else(|| world.orgs.clone(), |org| vec![org]) {
+                let kind = Kind::Custom(Some(org), permissions(pattern, grants).collect());
+                compare(&kind, &LIVE, NOW, &actions(), &resources);
+            }
         }
     }
 }
@@ -136,11 +149,17 @@ fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
     let world = World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
     let resources = world.resources();
     let patterns = world.patterns();
-    for (at, one) in patterns.iter().enumerate() {
-        for other in &patterns[at..] {
-            for (first, second) in ACTIONS.iter().flat_map(|first| ACTIONS.iter().map(move |second| (first, second))) {
-                let both = permissions(*one, *first).chain(permissions(*other, *second)).collect();
-                compare(&Kind::Custom(None, both), &LIVE, NOW, &ACTIONS, &resources);
+    // Reading and writing, and then verbs beside any action: neither knows of the other but for any action.
+    let read_write = (&GRANTS[..3], naive::actions(&[]));
+    let verbs = (&[GRANTS[0], GRANTS[3], GRANTS[4]][..], vec![Action::READ, EXECUTE.into(), verb!("approve").into()]);
+    for (grants, actions) in [read_write, verbs] {
+        for (at, one) in patterns.iter().enumerate() {
+            for other in &patterns[at..] {
+                for (first, second) in grants.iter().flat_map(|first| grants.iter().map(move |second| (first, second)))
+                {
+                    let both = permissions(*one, first).chain(permissions(*other, second)).collect();
+                    compare(&Kind::Custom(None, both), &LIVE, NOW, &actions, &resources);
+                }
             }
         }
     }
@@ -150,17 +169,21 @@ fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
 fn rules_6_7_every_triple_of_patterns_allows_what_any_does() {
     let world = small_world();
     let resources = world.resources();
-    let patterns = world.patterns();
+    let (patterns, actions) = (world.patterns(), naive::actions(&[EXECUTE]));
     for (a, first) in patterns.iter().enumerate() {
         for (b, second) in patterns.iter().enumerate().skip(a + 1) {
             for third in patterns.iter().skip(b + 1) {
-                // Either action on each, in two of the eight ways: the third disagrees with the first, and with both.
-                for actions in
-                    [[Action::READ, Action::READ, Action::WRITE], [Action::READ, Action::WRITE, Action::WRITE]]
-                {
-                    let three = [first, second, third].into_iter().zip(actions);
-                    let three = three.flat_map(|(pattern, actions)| permissions(*pattern, actions)).collect();
-                    compare(&Kind::Custom(None, three), &LIVE, NOW, &ACTIONS, &resources);
+                // One on each, in some of the ways: the third disagrees with the first, and with both.
+                let verb = Grant::Verb(EXECUTE);
+                for grants in [
+                    [Grant::Read, Grant::Read, Grant::Write],
+                    [Grant::Read, Grant::Write, Grant::Write],
+                    [verb, Grant::Any, verb],
+                    [verb, verb, Grant::Read],
+                ] {
+                    let three = [first, second, third].into_iter().zip(grants);
+                    let three = three.map(|(pattern, grant)| Permission::new(grant, *pattern)).collect();
+                    compare(&Kind::Custom(None, three), &LIVE, NOW, &actions, &resources);
                 }
             }
         }
@@ -182,7 +205,7 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
     let micros = NOW.as_micros();
     let times = [0, 1, micros - 1, micros, micros + 1, Timestamp::MAX.as_micros() - 1, Timestamp::MAX.as_micros()]
         .map(Timestamp::from_micros);
-    let asked = [0, 1, 2, 3, 4, 0x83, 0xff].map(Action::from_bits_retain);
+    let asked = actions();
     for status in [Status::Active, Status::Inactive, Status::Revoked] {
         for owner in standings {
             for organization in standings {
@@ -274,12 +297,10 @@ fn rule_8_a_denial_names_the_smallest_permission_that_is_missing() {
         ),
         (
             Action::READ,
-            Resource::organization(org()),
+            Resource::within(org(), ResourceType::ORGS).with_id(org()),
             "missing permission `read:orgs/0a1b2c3d4e5f6071/orgs/0a1b2c3d4e5f6071`",
         ),
-        (Action::empty(), Resource::INSTANCE, "the request asks for no action"),
-        (Action::from_bits_retain(4), Resource::INSTANCE, "the request asks for an unknown action"),
-        (Action::from_bits_retain(0x81), Resource::bucket(org(), bucket()), "the request asks for an unknown action"),
+        (EXECUTE.into(), Resource::INSTANCE, "missing permission `execute:instance`"),
     ] {
         assert_eq!(denial(actions, resource), text);
     }
@@ -289,11 +310,11 @@ fn rule_8_a_denial_names_the_smallest_permission_that_is_missing() {
 fn rule_8_what_is_named_as_missing_would_have_sufficed() {
     let world = small_world();
     for resource in world.resources() {
-        for actions in ACTIONS {
+        for action in actions() {
             let kind = Kind::ReadWrite(world.orgs[0], vec![(world.ids[0], Action::READ)]).build();
-            let Err(denial) = decide(&kind, &LIVE, actions, &resource, NOW) else { continue };
+            let Err(denial) = decide(&kind, &LIVE, action, &resource, NOW) else { continue };
             let more = kind.permissions().union(&denial.missing().collect());
-            assert!(more.allows(actions, &resource), "{denial}");
+            assert!(more.allows(action, &resource), "{denial}");
         }
     }
 }
@@ -320,8 +341,6 @@ fn rule_8_the_denial_of_a_refused_token_says_why() {
 #[test]
 fn reasons_have_stable_names_and_texts() {
     for (reason, name) in [
-        (Reason::NoAction, "noAction"),
-        (Reason::UnknownAction, "unknownAction"),
         (Reason::Inactive, "inactive"),
         (Reason::Revoked, "revoked"),
         (Reason::Expired, "expired"),
@@ -351,7 +370,6 @@ fn reasons_have_stable_names_and_texts() {
 #[test]
 fn only_what_says_nothing_of_the_token_is_temporary() {
     for (reason, temporary) in [
-        (Reason::NoAction, false),
         (Reason::Revoked, false),
         (Reason::Expired, false),
         (Reason::Unknown, false),
@@ -365,6 +383,6 @@ fn only_what_says_nothing_of_the_token_is_temporary() {
 
 #[test]
 fn actions_print_as_people_read_them() {
-    let printed: Vec<_> = [0, 1, 2, 3, 4].map(|bits| Action::from_bits_retain(bits).to_string()).into();
-    assert_eq!(printed, ["nothing", "read", "write", "read and write", "an unknown action (0x04)"]);
+    let printed = actions().into_iter().map(|action| action.to_string()).collect::<Vec<_>>();
+    assert_eq!(printed, ["read", "write", "read and write", "execute", "execute2", "approve"]);
 }

@@ -8,14 +8,14 @@ use crate::authority::error::Error;
 use crate::authority::event::EventKind;
 use crate::authority::shared::Shared;
 use crate::index::Index;
-use crate::model::action::Action;
+use crate::model::action::{Access, Action};
 use crate::model::decision::{Reason, judge};
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
-use crate::model::permission::Pattern;
 use crate::model::permission_set::Reach;
-use crate::model::resource::{Resource, ResourceType};
+use crate::model::resource::Resource;
+use crate::model::resource_type::ResourceType;
 use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Standing};
 use crate::secret::{Credential, Digest, Keyring, Secret};
@@ -174,7 +174,7 @@ impl<'a> Draft<'a> {
             None => format.generate(key)?,
             Some(chosen) => {
                 format.check_chosen(chosen)?;
-                Secret::chosen(chosen.expose())
+                Secret::new(chosen.expose())
             }
         };
         let bytes = secret.expose().as_bytes();
@@ -215,7 +215,7 @@ impl<'a> Draft<'a> {
 }
 
 fn permissions(token: &TokenRecord) -> usize {
-    token.kind.permissions().patterns().count()
+    token.kind.permissions().len()
 }
 
 impl Acting {
@@ -231,10 +231,10 @@ impl Acting {
         matches!(self, Self::Token(token) if token.id == id)
     }
 
-    fn granted(&self, resource: &Resource) -> Action {
+    fn granted(&self, action: &Action, resource: &Resource) -> Access {
         match self {
-            Self::Host(_) => Action::READ_WRITE,
-            Self::Token(token) => token.kind.permissions().granted(&Pattern::from(*resource)),
+            Self::Host(_) => Access::ANY,
+            Self::Token(token) => token.kind.granted(action, resource),
         }
     }
 
@@ -242,7 +242,7 @@ impl Acting {
     pub(crate) fn sees(&self, id: TokenId, organization: Option<OrgId>) -> bool {
         match organization {
             _ if self.is_operator() || self.is(id) => true,
-            Some(organization) => self.granted(&authorization(organization, id)).contains(Action::READ),
+            Some(organization) => self.has(Action::READ, &authorization(organization, id)).is_ok(),
             None => false,
         }
     }
@@ -251,7 +251,7 @@ impl Acting {
     pub(crate) fn sees_only(&self) -> Option<Vec<TokenId>> {
         let Self::Token(token) = self else { return None };
         let organization = token.kind.organization()?;
-        let reach = token.kind.permissions().reach(Action::READ, ResourceType::AUTHORIZATIONS, Some(organization));
+        let reach = token.kind.permissions().reach(Action::READ, Some(organization), ResourceType::AUTHORIZATIONS);
         let granted = match reach {
             Reach::All => return None,
             Reach::Only(ids) => ids,
@@ -303,7 +303,7 @@ impl Acting {
     }
 
     fn has(&self, action: Action, resource: &Resource) -> Result<(), Error> {
-        judge(action, self.granted(resource), resource, None).map_err(Error::Denied)
+        judge(action, self.granted(&action, resource), resource, None).map_err(Error::Denied)
     }
 
     /// Who created what this actor creates.
@@ -316,5 +316,5 @@ impl Acting {
 }
 
 fn authorization(organization: OrgId, id: TokenId) -> Resource {
-    Resource::authorizations(organization).with_id(id.into())
+    Resource::authorizations(organization).with_id(id)
 }

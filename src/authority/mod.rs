@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod health;
 mod manager;
+pub(crate) mod new_token;
 mod operations;
 pub(crate) mod pending;
 pub(crate) mod principal;
@@ -26,16 +27,17 @@ use crate::authority::draft::{Draft, Stop};
 use crate::authority::error::{AuthenticateError, AuthorizeError, Error};
 use crate::authority::health::Health;
 use crate::authority::manager::Message;
+use crate::authority::new_token::{NewKind, NewToken};
 use crate::authority::operations::Finish;
 use crate::authority::pending::{Pending, pending};
 use crate::authority::principal::{Link, Principal};
-use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
+use crate::authority::request::{Issued, Receipt, Rotation, Update, Updated};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
 use crate::model::action::{Action, AsAction};
 use crate::model::decision::{Denial, Permit, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
-use crate::model::resource::Resource;
+use crate::model::resource::{AsResource, Resource};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
 use crate::store::{Position, TokenStore};
@@ -125,13 +127,13 @@ impl Authority {
     /// # Errors
     /// The secret is not accepted, or the token may not, and why.
     #[inline]
-    pub fn authorize<A: AsAction>(
+    pub fn authorize<A: AsAction, R: AsResource>(
         &self,
         secret: impl AsRef<[u8]>,
         action: A,
-        resource: Resource,
-    ) -> Result<Permit<A>, AuthorizeError> {
-        let revision = self.shared.authorize(secret.as_ref(), action.action(), &resource)?;
+        resource: R,
+    ) -> Result<Permit<A, R>, AuthorizeError> {
+        let revision = self.shared.authorize(secret.as_ref(), action.as_action(), &resource.as_resource())?;
         Ok(Permit::new(action, resource, revision))
     }
 
@@ -148,9 +150,9 @@ impl Authority {
     ///
     /// # Errors
     /// The actor may not, or the token cannot be.
-    pub fn create(&self, actor: impl Into<Actor>, new: NewToken) -> Pending<Issued> {
-        let actor = actor.into();
-        self.call("create", &actor.clone(), move |draft, _| operations::create(draft, &actor, &new))
+    pub fn create(&self, actor: impl Into<Actor>, new: NewToken<impl NewKind>) -> Pending<Issued> {
+        let (actor, (kind, details)) = (actor.into(), new.build());
+        self.call("create", &actor.clone(), move |draft, _| operations::create(draft, &actor, &kind, &details))
     }
 
     /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
@@ -265,12 +267,12 @@ impl Authority {
         &self,
         actor: impl Into<Actor>,
         id: TokenId,
-        actions: Action,
+        action: impl Into<Action>,
         resource: &Resource,
     ) -> Result<Result<(), Denial>, Error> {
         let revision = Some(self.position().revision);
         let token = self.get(actor, id)?;
-        let decision = decide(&token.kind, &token.liveness, actions, resource, self.now());
+        let decision = decide(&token.kind, &token.liveness, action, resource, self.now());
         Ok(decision.map_err(|denial| Denial { revision, ..denial }))
     }
 

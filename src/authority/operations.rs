@@ -8,11 +8,12 @@ use crate::authority::actor::Actor;
 use crate::authority::draft::{Acting, Draft, Stop};
 use crate::authority::error::Error;
 use crate::authority::event::EventKind;
-use crate::authority::request::{Issued, NewToken, Receipt, Rotation, Update, Updated};
+use crate::authority::new_token::{Details, NewToken};
+use crate::authority::request::{Issued, Receipt, Rotation, Update, Updated};
 use crate::index::Index;
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
-use crate::model::kind::{KindName, TokenKind};
+use crate::model::kind::{KindError, KindName, TokenKind};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status, Token};
 use crate::secret::Secret;
@@ -58,13 +59,19 @@ pub(crate) fn setup(draft: &mut Draft<'_>, owner: UserId) -> Plan<Issued> {
     if draft.set_up()?.is_some() {
         return Err(Error::AlreadySetUp.into());
     }
-    create(draft, &Actor::host("setup"), &NewToken::operator().owner(owner))
+    let (kind, details) = NewToken::operator().owner(owner).build();
+    create(draft, &Actor::host("setup"), &kind, &details)
 }
 
 /// A new token, no more powerful than its creator (design rule 10).
-pub(crate) fn create(draft: &mut Draft<'_>, actor: &Actor, new: &NewToken) -> Plan<Issued> {
+pub(crate) fn create(
+    draft: &mut Draft<'_>,
+    actor: &Actor,
+    kind: &Result<TokenKind, KindError>,
+    new: &Details,
+) -> Plan<Issued> {
     let acting = draft.acting(actor)?;
-    let kind = new.kind()?;
+    let kind = kind.clone()?;
     check_description(&new.description)?;
     let expires_at = new.lifetime.ends(draft.now);
     check_future(expires_at, draft.now)?;

@@ -10,7 +10,8 @@ use crate::model::action::{Action, AsAction};
 use crate::model::decision::{Denial, Permit, Reason};
 use crate::model::id::{OrgId, TokenId};
 use crate::model::permission_set::Reach;
-use crate::model::resource::{Resource, ResourceType};
+use crate::model::resource::AsResource;
+use crate::model::resource_type::ResourceType;
 use crate::model::token::Token;
 
 /// An authenticated secret, on which decisions are asked.
@@ -56,17 +57,18 @@ impl Principal<'_> {
     /// # Errors
     /// It may not, and why: the text names the smallest missing permission (design rule 8).
     #[inline]
-    pub fn authorize<A: AsAction>(&self, action: A, resource: Resource) -> Result<Permit<A>, Denial> {
+    pub fn authorize<A: AsAction, R: AsResource>(&self, action: A, resource: R) -> Result<Permit<A, R>, Denial> {
         let shared = self.authority.shared();
-        let revision = shared.index.authorize(self.handle, action.action(), &resource, &*shared.clock)?;
+        let revision =
+            shared.index.authorize(self.handle, action.as_action(), &resource.as_resource(), &*shared.clock)?;
         Ok(Permit::new(action, resource, revision))
     }
 
     /// [`authorize`](Self::authorize) for each of many requests, in their order.
-    pub fn authorize_each<A: AsAction>(
+    pub fn authorize_each<A: AsAction, R: AsResource>(
         &self,
-        requests: impl IntoIterator<Item = (A, Resource)>,
-    ) -> Vec<Result<Permit<A>, Denial>> {
+        requests: impl IntoIterator<Item = (A, R)>,
+    ) -> Vec<Result<Permit<A, R>, Denial>> {
         requests.into_iter().map(|(action, resource)| self.authorize(action, resource)).collect()
     }
 
@@ -75,8 +77,13 @@ impl Principal<'_> {
     ///
     /// # Errors
     /// The token is not accepted, and why.
-    pub fn reach(&self, actions: Action, kind: ResourceType, organization: Option<OrgId>) -> Result<Reach, Reason> {
-        Ok(self.token()?.kind().permissions().reach(actions, kind, organization))
+    pub fn reach(
+        &self,
+        action: impl Into<Action>,
+        organization: Option<OrgId>,
+        resource_type: ResourceType,
+    ) -> Result<Reach, Reason> {
+        Ok(self.token()?.kind().permissions().reach(action, organization, resource_type))
     }
 
     /// Whether the token is accepted now.

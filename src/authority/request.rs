@@ -3,13 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::action::Action;
 use crate::model::expiry::Expiry;
-use crate::model::id::{OrgId, ResourceId, UserId};
-use crate::model::kind::{KindError, TokenKind};
-use crate::model::permission_set::PermissionSet;
+use crate::model::kind::TokenKind;
 use crate::model::time::Timestamp;
-use crate::model::token::{Status, Token};
+use crate::model::token::Token;
 use crate::secret::Secret;
 
 /// When a token is to expire: at a time, never, or some time after the call.
@@ -24,147 +21,6 @@ impl Lifetime {
         match self {
             Self::Until(expiry) => expiry,
             Self::For(duration) => now.saturating_add(duration).into(),
-        }
-    }
-}
-
-/// A token to be created.
-///
-/// ```
-/// use std::time::Duration;
-/// use portcullis::{NewToken, OrgId, ResourceId};
-///
-/// let (org, bucket) = (OrgId::generate()?, ResourceId::generate()?);
-/// let sensor = NewToken::read_write(org).write(bucket).expires_in(Duration::from_secs(90 * 24 * 3600));
-/// # Ok::<(), portcullis::RandomError>(())
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct NewToken {
-    kind: NewKind,
-    buckets: Vec<(ResourceId, Action)>,
-    pub(crate) owner: Option<UserId>,
-    pub(crate) description: Arc<str>,
-    pub(crate) status: Status,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) secret: Option<Secret>,
-}
-
-/// What a token is to be for.
-#[derive(Debug)]
-enum NewKind {
-    Whole(TokenKind),
-    ReadWrite(OrgId),
-    Custom(Option<OrgId>, PermissionSet),
-}
-
-impl NewToken {
-    /// The longest description, in bytes.
-    pub const MAX_DESCRIPTION: usize = 1_024;
-
-    /// The longest chain of tokens that created each other.
-    pub const MAX_LINEAGE: usize = 32;
-
-    fn of(kind: NewKind) -> Self {
-        Self {
-            kind,
-            buckets: Vec::new(),
-            owner: None,
-            description: Arc::default(),
-            status: Status::Active,
-            lifetime: Lifetime::Until(Expiry::Never),
-            secret: None,
-        }
-    }
-
-    /// Full power over everything (design rule 3). Only Operators and the host can create one (rule 9).
-    pub fn operator() -> Self {
-        Self::of(NewKind::Whole(TokenKind::operator()))
-    }
-
-    /// Full power over one organization (design rule 4).
-    pub fn all_access(organization: OrgId) -> Self {
-        Self::of(NewKind::Whole(TokenKind::all_access(organization)))
-    }
-
-    /// Certain buckets of one organization (design rule 5): say which with [`read`](Self::read) and
-    /// [`write`](Self::write).
-    pub fn read_write(organization: OrgId) -> Self {
-        Self::of(NewKind::ReadWrite(organization))
-    }
-
-    /// Any permissions of one organization or, with `None`, without one (design rule 6).
-    pub fn custom(organization: Option<OrgId>, permissions: PermissionSet) -> Self {
-        Self::of(NewKind::Custom(organization, permissions))
-    }
-
-    /// A token of a kind that is already made.
-    pub fn of_kind(kind: TokenKind) -> Self {
-        Self::of(NewKind::Whole(kind))
-    }
-
-    /// And reading that bucket. Only for [`read_write`](Self::read_write).
-    pub fn read(self, bucket: ResourceId) -> Self {
-        self.bucket(bucket, Action::READ)
-    }
-
-    /// And writing that bucket. Only for [`read_write`](Self::read_write).
-    pub fn write(self, bucket: ResourceId) -> Self {
-        self.bucket(bucket, Action::WRITE)
-    }
-
-    fn bucket(mut self, bucket: ResourceId, action: Action) -> Self {
-        self.buckets.push((bucket, action));
-        self
-    }
-
-    /// Whose it is. Needed from a host; a principal's tokens have its own owner, and another needs an Operator
-    /// (design rule 10).
-    pub fn owner(mut self, owner: UserId) -> Self {
-        self.owner = Some(owner);
-        self
-    }
-
-    /// What people should know about it: at most 1,024 bytes, no control characters.
-    pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
-        self.description = description.into();
-        self
-    }
-
-    /// Refused until it is activated.
-    pub fn inactive(mut self) -> Self {
-        self.status = Status::Inactive;
-        self
-    }
-
-    /// From that time on it is refused. Without this, never.
-    pub fn expires_at(mut self, time: Timestamp) -> Self {
-        self.lifetime = Lifetime::Until(time.into());
-        self
-    }
-
-    /// That long after it is created, it is refused.
-    pub fn expires_in(mut self, duration: Duration) -> Self {
-        self.lifetime = Lifetime::For(duration);
-        self
-    }
-
-    /// The secret that it shall have, for infrastructure as code (design rule 14): 32 to 512 bytes of visible ASCII, and none
-    /// that any token has or is remembered to have had: the last eight of each that are not accepted any more, also of deleted tokens
-    /// until they are purged.
-    pub fn secret(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
-        self
-    }
-
-    /// The kind, checked.
-    pub(crate) fn kind(&self) -> Result<TokenKind, KindError> {
-        let buckets = self.buckets.iter().copied();
-        match &self.kind {
-            NewKind::ReadWrite(organization) => TokenKind::read_write(*organization, buckets),
-            _ if !self.buckets.is_empty() => Err(KindError::Buckets),
-            NewKind::Whole(kind) => Ok(kind.clone()),
-            NewKind::Custom(organization, permissions) => TokenKind::custom(*organization, permissions.clone()),
         }
     }
 }

@@ -32,8 +32,8 @@ impl Shared {
 
     /// The revision that it was allowed at.
     #[inline]
-    pub(crate) fn authorize(&self, secret: &[u8], actions: Action, resource: &Resource) -> Result<u64, AuthorizeError> {
-        let ask = |digest: &Digest, key| self.index.authorize_secret(digest, key, actions, resource, &*self.clock);
+    pub(crate) fn authorize(&self, secret: &[u8], action: Action, resource: &Resource) -> Result<u64, AuthorizeError> {
+        let ask = |digest: &Digest, key| self.index.authorize_secret(digest, key, action, resource, &*self.clock);
         Ok(self.accept(secret, ask)??)
     }
 

@@ -8,7 +8,7 @@ use crate::chunks::chunks_mut;
 use crate::index::order::Order;
 use crate::index::slot::State;
 use crate::index::{Index, last_used, whole, words};
-use crate::model::action::Action;
+use crate::model::action::{Access, Action};
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission_set::PermissionSet;
@@ -222,7 +222,7 @@ impl Index {
             (KindName::AllAccess, Some(organization)) => TokenKind::all_access(organization),
             (KindName::ReadWrite, Some(organization)) if !facts.state.contains(State::SET) => {
                 let bucket = ResourceId::from_u128(whole(facts.target))?;
-                TokenKind::read_write(organization, [(bucket, facts.state.actions())]).ok()?
+                TokenKind::read_write(organization, [(bucket, Action::of(facts.state.access())?)]).ok()?
             }
             (name, organization) => TokenKind::restored(name, organization, self.set(facts.target[0])?),
         };
@@ -343,8 +343,8 @@ fn digest_of(words: super::Words) -> Digest {
 }
 
 /// The one bucket that a kind is about, if that is all.
-pub(super) fn only_bucket(kind: &TokenKind) -> Option<(ResourceId, Action)> {
-    let mut patterns = kind.permissions().patterns();
-    let (pattern, actions) = patterns.next()?;
-    (kind.name() == KindName::ReadWrite && patterns.next().is_none()).then_some((pattern.id()?, actions))
+pub(super) fn only_bucket(kind: &TokenKind) -> Option<(ResourceId, Access)> {
+    let mut patterns = kind.permissions().access();
+    let (pattern, access) = patterns.next()?;
+    (kind.name() == KindName::ReadWrite && patterns.next().is_none()).then_some((pattern.id()?, access))
 }

@@ -22,11 +22,12 @@ use crate::index::lookup::{Lookup, Words};
 use crate::index::segments::Segments;
 use crate::index::slot::{Facts, Slot, State};
 use crate::index::subjects::Subjects;
-use crate::model::action::Action;
+use crate::model::action::{Access, Action};
 use crate::model::decision::{Denial, Reason, judge};
 use crate::model::id::{OrgId, TokenId};
 use crate::model::permission_set::PermissionSet;
-use crate::model::resource::{Resource, ResourceType};
+use crate::model::resource::Resource;
+use crate::model::resource_type::ResourceType;
 use crate::model::time::{Clock, Timestamp};
 use crate::model::token::Standing;
 use crate::secret::Digest;
@@ -197,13 +198,13 @@ impl Index {
         &self,
         digest: &Digest,
         key: u8,
-        actions: Action,
+        action: Action,
         resource: &Resource,
         clock: &dyn Clock,
     ) -> Found<Result<u64, Denial>> {
         let revision = self.revision.load(Ordering::Acquire);
-        let (granted, _) = self.with_secret(digest, key, clock, |facts| self.granted(facts, resource))?;
-        Ok(judge(actions, granted, resource, Some(revision)).map(|()| revision))
+        let (granted, _) = self.with_secret(digest, key, clock, |facts| self.granted(facts, &action, resource))?;
+        Ok(judge(action, granted, resource, Some(revision)).map(|()| revision))
     }
 
     /// What `read` makes of the facts about the token whose secret has this digest, if it is accepted now.
@@ -261,15 +262,15 @@ impl Index {
     pub(crate) fn authorize(
         &self,
         handle: Handle,
-        actions: Action,
+        action: Action,
         resource: &Resource,
         clock: &dyn Clock,
     ) -> Result<u64, Denial> {
         // Before anything else: what is read later is no older.
         let revision = self.revision.load(Ordering::Acquire);
-        match self.with_live(handle, clock, |facts| self.granted(facts, resource)) {
-            Ok(granted) => judge(actions, granted, resource, Some(revision)).map(|()| revision),
-            Err(reason) => Err(Denial { reason, actions, resource: *resource, revision: Some(revision) }),
+        match self.with_live(handle, clock, |facts| self.granted(facts, &action, resource)) {
+            Ok(granted) => judge(action, granted, resource, Some(revision)).map(|()| revision),
+            Err(reason) => Err(Denial { reason, action, resource: *resource, revision: Some(revision) }),
         }
     }
 
@@ -319,28 +320,31 @@ impl Index {
         if accepted { Ok(()) } else { Err(Reason::Unknown) }
     }
 
-    /// What a token has on a resource. The same as its kind's permissions say, without building them.
+    /// Returns what a token has on a resource, as far as the action needs it: the same as its kind's permissions say,
+    /// without building them.
     #[inline]
-    fn granted(&self, facts: &Facts, resource: &Resource) -> Action {
+    fn granted(&self, facts: &Facts, action: &Action, resource: &Resource) -> Access {
         if facts.state.contains(State::OPERATOR) {
-            return Action::READ_WRITE;
+            return Access::ANY;
         }
         if facts.state.contains(State::SET) {
             let set = u32::try_from(facts.target[0]).ok().and_then(|place| self.sets.get(place));
-            return set.and_then(|set| set.load().as_ref().map(|set| set.granted(resource))).unwrap_or_default();
+            return set
+                .and_then(|set| set.load().as_ref().map(|set| set.granted(action, resource)))
+                .unwrap_or_default();
         }
-        let own = resource.org().map_or(0, OrgId::to_u128);
+        let own = resource.organization().map_or(0, OrgId::to_u128);
         let inside = || own != 0 && self.organizations.is(facts.organization, own);
         let bucket = || {
-            resource.kind() == ResourceType::BUCKETS
+            *resource.type_ref() == ResourceType::BUCKETS
                 && resource.id().is_some_and(|id| id.to_u128() == whole(facts.target))
         };
         if facts.state.contains(State::ALL_ACCESS) && inside() {
-            Action::READ_WRITE
+            Access::ANY
         } else if facts.state.contains(State::READ_WRITE) && bucket() && inside() {
-            facts.state.actions()
+            facts.state.access()
         } else {
-            Action::empty()
+            Access::empty()
         }
     }
 

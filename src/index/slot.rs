@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use crate::index::lookup::Words;
 use crate::index::whole;
-use crate::model::action::Action;
+use crate::model::action::Access;
 use crate::model::decision::Liveness;
 use crate::model::expiry::Expiry;
 use crate::model::kind::KindName;
@@ -128,12 +128,12 @@ impl State {
     }
 
     /// What is granted on the one bucket.
-    pub(crate) fn actions(self) -> Action {
-        Action::from_bits_truncate((self.bits() >> 6).to_le_bytes()[0])
+    pub(crate) fn access(self) -> Access {
+        Access::from_bits_truncate((self.bits() >> 6).to_le_bytes()[0]) & Access::READ_WRITE
     }
 
-    pub(crate) fn of_actions(actions: Action) -> Self {
-        Self::from_bits_retain(u32::from((actions & Action::all()).bits()) << 6)
+    pub(crate) fn of_access(access: Access) -> Self {
+        Self::from_bits_retain(u32::from((access & Access::READ_WRITE).bits()) << 6)
     }
 }
 
@@ -268,12 +268,12 @@ mod tests {
     fn states_hold_what_is_put_in() {
         for status in [Status::Active, Status::Inactive, Status::Revoked] {
             for kind in [KindName::Operator, KindName::AllAccess, KindName::ReadWrite, KindName::Custom] {
-                for actions in [Action::READ, Action::WRITE, Action::READ_WRITE] {
-                    let state = State::of_status(status) | State::of_kind(kind) | State::of_actions(actions);
+                for access in [Access::READ, Access::WRITE, Access::READ_WRITE] {
+                    let state = State::of_status(status) | State::of_kind(kind) | State::of_access(access) | State::SET;
                     let state = state.with_key(b'x').with_key(b'z');
                     assert_eq!(
-                        (state.status(), state.kind(), state.actions(), state.key()),
-                        (status, kind, actions, b'z')
+                        (state.status(), state.kind(), state.access(), state.key()),
+                        (status, kind, access, b'z')
                     );
                 }
             }

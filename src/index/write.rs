@@ -169,8 +169,8 @@ impl Index {
 
     /// Puts what the kind permits where the check finds it.
     fn put_kind(&self, catalog: &mut Catalog, facts: &mut Facts, kind: &TokenKind) {
-        if let Some((bucket, actions)) = only_bucket(kind) {
-            facts.state |= State::of_actions(actions);
+        if let Some((bucket, access)) = only_bucket(kind) {
+            facts.state |= State::of_access(access);
             facts.target = halves(bucket.to_u128());
         } else if matches!(kind.name(), KindName::ReadWrite | KindName::Custom) {
             // A place that no reader knows yet; the former one is given back when none can come by it any more.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::model::action::{Action, AsAction};
+use crate::model::action::{Access, Action, AsAction};
 use crate::model::expiry::Expiry;
 use crate::model::kind::TokenKind;
-use crate::model::permission::{Pattern, Permission};
-use crate::model::resource::Resource;
+use crate::model::permission::Permission;
+use crate::model::resource::{AsResource, Resource};
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Status};
 
@@ -14,10 +14,6 @@ use crate::model::token::{Standing, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The request asked for no action (design rule 1).
-    NoAction,
-    /// The request asked for an action that does not exist (design rule 1).
-    UnknownAction,
     /// The token was deactivated. It can be reactivated.
     Inactive,
     /// The token was revoked, for good.
@@ -50,8 +46,6 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NoAction => "noAction",
-            Self::UnknownAction => "unknownAction",
             Self::Inactive => "inactive",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
@@ -83,8 +77,6 @@ impl serde::Serialize for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoAction => "the request asks for no action",
-            Self::UnknownAction => "the request asks for an unknown action",
             Self::Inactive => "the token is inactive",
             Self::Revoked => "the token is revoked",
             Self::Expired => "the token has expired",
@@ -110,7 +102,7 @@ impl std::error::Error for Reason {}
 pub struct Denial {
     pub(crate) reason: Reason,
     /// What is missing, or, when the token itself is refused, what was asked for.
-    pub(crate) actions: Action,
+    pub(crate) action: Action,
     pub(crate) resource: Resource,
     pub(crate) revision: Option<u64>,
 }
@@ -135,12 +127,29 @@ impl Denial {
         self.revision
     }
 
-    /// The smallest permissions that would have allowed the request: those on this one resource that the token lacks.
-    /// Nothing unless the reason is [`Reason::NotPermitted`].
+    /// Returns the smallest permissions that would have allowed the request: those on this one resource that the token
+    /// lacks. Any action is never among them. There are none unless the reason is [`Reason::NotPermitted`].
+    ///
+    /// ```
+    /// use portcullis::{Action, Expiry, Liveness, OrgId, Permission, Resource, ResourceType, Timestamp, TokenKind, decide};
+    /// # use portcullis::{Standing, Status};
+    ///
+    /// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
+    /// let kind = TokenKind::all_access(acme);
+    /// let live = Liveness {
+    ///     status: Status::Active,
+    ///     expires_at: Expiry::Never,
+    ///     owner: Standing::Active,
+    ///     organization: Standing::Active,
+    /// };
+    /// let users = Resource::global(ResourceType::USERS);
+    /// let denial = decide(&kind, &live, Action::READ, &users, Timestamp::EPOCH).unwrap_err();
+    /// assert!(denial.missing().eq([Permission::read(ResourceType::USERS)]));
+    /// # Ok::<(), portcullis::IdError>(())
+    /// ```
     pub fn missing(&self) -> impl Iterator<Item = Permission> + use<> {
-        let actions = if self.reason == Reason::NotPermitted { self.actions } else { Action::empty() };
-        let pattern = Pattern::from(self.resource);
-        actions.iter().map(move |action| Permission { pattern, action })
+        let (missing, resource) = (self.reason == Reason::NotPermitted, self.resource);
+        self.action.grants().filter(move |_| missing).map(move |grant| Permission::new(grant, resource))
     }
 }
 
@@ -202,24 +211,13 @@ impl Liveness {
     }
 }
 
-/// The decision on a request, given what of it is granted.
+/// Decides on a request, given what of it is granted.
 #[inline]
-pub(crate) fn judge(
-    actions: Action,
-    granted: Action,
-    resource: &Resource,
-    revision: Option<u64>,
-) -> Result<(), Denial> {
-    let reason = if actions.is_empty() {
-        Reason::NoAction
-    } else if granted.contains(actions) && Action::all().contains(actions) {
-        return Ok(());
-    } else if Action::all().contains(actions) {
-        Reason::NotPermitted
-    } else {
-        Reason::UnknownAction
-    };
-    Err(Denial { reason, actions: actions - granted, resource: *resource, revision })
+pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revision: Option<u64>) -> Result<(), Denial> {
+    match action.missing(granted) {
+        None => Ok(()),
+        Some(action) => Err(Denial { reason: Reason::NotPermitted, action, resource: *resource, revision }),
+    }
 }
 
 /// The pure decision: may a token of this kind, in this state, at this time, do this to that resource?
@@ -253,22 +251,24 @@ pub(crate) fn judge(
 pub fn decide(
     kind: &TokenKind,
     liveness: &Liveness,
-    actions: Action,
+    action: impl Into<Action>,
     resource: &Resource,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    liveness.check(|| now).map_err(|reason| Denial { reason, actions, resource: *resource, revision: None })?;
-    judge(actions, kind.granted_of(actions, resource), resource, None)
+    let action = action.into();
+    liveness.check(|| now).map_err(|reason| Denial { reason, action, resource: *resource, revision: None })?;
+    judge(action, kind.granted(&action, resource), resource, None)
 }
 
 /// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.
 ///
 /// Only [`Principal::authorize`](crate::Principal::authorize) and [`Authority::authorize`](crate::Authority::authorize) make
 /// one. `A` says for which action: `Permit<Write>` cannot be had from a read decision, and `Permit<Action>` carries an
-/// action that was known only at run time.
+/// action that was known only at run time. `R` says on what: a [`Resource`], or a type of the host's own
+/// ([`AsResource`]), so that a permit for one type cannot be used for another.
 ///
 /// The guarded operation takes its resource from the permit, so that what was checked is what is touched. A permit is
-/// valid for the operation then begun; it is neither `Clone` nor stored, and does not notice a later revocation.
+/// valid for the operation that begins then. It is neither `Clone` nor stored, and does not notice a later revocation.
 ///
 /// ```compile_fail
 /// use portcullis::{Permit, Read, Write};
@@ -280,30 +280,31 @@ pub fn decide(
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit is the proof that the operation it is for may begin"]
-pub struct Permit<A: AsAction> {
+pub struct Permit<A: AsAction, R: AsResource = Resource> {
     action: A,
-    resource: Resource,
+    resource: R,
     revision: u64,
 }
 
-impl<A: AsAction> Permit<A> {
-    pub(crate) const fn new(action: A, resource: Resource, revision: u64) -> Self {
+impl<A: AsAction, R: AsResource> Permit<A, R> {
+    pub(crate) const fn new(action: A, resource: R, revision: u64) -> Self {
         Self { action, resource, revision }
     }
 
-    /// What was allowed.
+    /// Returns what was allowed.
     #[must_use]
     pub fn action(&self) -> Action {
-        self.action.action()
+        self.action.as_action()
     }
 
-    /// What it was allowed on.
+    /// Returns what it was allowed on.
     #[must_use]
-    pub const fn resource(&self) -> &Resource {
+    pub const fn resource(&self) -> &R {
         &self.resource
     }
 
-    /// The store's revision that the decision was made at: it took into account at least what was in the store then.
+    /// Returns the store's revision that the decision was made at. The decision took into account at least what was in the
+    /// store then.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

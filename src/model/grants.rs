@@ -2,10 +2,11 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::model::action::Action;
+use crate::model::action::Access;
 use crate::model::id::{OrgId, ResourceId};
-use crate::model::permission::Pattern;
-use crate::model::resource::{Resource, ResourceType};
+use crate::model::pattern::Pattern;
+use crate::model::resource::Resource;
+use crate::model::resource_type::ResourceType;
 
 /// At most this many grants are scanned.
 const SCANNED: usize = 2;
@@ -24,11 +25,18 @@ pub(super) struct Grants {
     seed: u64,
 }
 
+/// The list is all; how it is laid out is random.
+impl PartialEq for Grants {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
 impl Grants {
-    pub(super) fn new(list: impl IntoIterator<Item = (Pattern, Action)>) -> Self {
-        let grant = |(pattern, actions)| {
+    pub(super) fn new(list: impl IntoIterator<Item = (Pattern, Access)>) -> Self {
+        let grant = |(pattern, access)| {
             let key = Key::new(&pattern);
-            Grant { key, shape: key.shape(), actions }
+            Grant { key, shape: key.shape(), access }
         };
         let mut grants = Self { list: list.into_iter().map(grant).collect(), ..Self::default() };
         if grants.list.len() > SCANNED {
@@ -44,8 +52,8 @@ impl Grants {
         &self.list
     }
 
-    pub(super) fn patterns(&self) -> impl Iterator<Item = (Pattern, Action)> {
-        self.list.iter().map(|grant| (grant.key.pattern(), grant.actions))
+    pub(super) fn patterns(&self) -> impl Iterator<Item = (Pattern, Access)> {
+        self.list.iter().map(|grant| (grant.key.pattern(), grant.access))
     }
 
     /// The first of [`Shape::KEYS`] that tells all grants apart.
@@ -84,29 +92,29 @@ impl Grants {
 
     /// Everything that is granted on all of what the pattern or request sets.
     #[inline]
-    pub(super) fn granted(&self, request: &impl Fields) -> Action {
-        self.granted_of(Action::READ_WRITE, request)
+    pub(super) fn granted(&self, request: &impl Fields) -> Access {
+        self.granted_of(Access::ANY, request)
     }
 
     /// The same, or less where all of `wanted` is granted already.
     #[inline]
-    pub(super) fn granted_of(&self, wanted: Action, request: &impl Fields) -> Action {
+    pub(super) fn granted_of(&self, wanted: Access, request: &impl Fields) -> Access {
         if self.table.is_empty() { self.scan(request, |_| true) } else { self.look_up(request, wanted, |_| true) }
     }
 
     /// The same by strictly more general patterns.
-    pub(super) fn granted_more_generally(&self, pattern: &Pattern) -> Action {
+    pub(super) fn granted_more_generally(&self, pattern: &Pattern) -> Access {
         let own = Key::new(pattern).shape();
         let other = |shape| shape != own;
-        if self.table.is_empty() { self.scan(pattern, other) } else { self.look_up(pattern, Action::READ_WRITE, other) }
+        if self.table.is_empty() { self.scan(pattern, other) } else { self.look_up(pattern, Access::ANY, other) }
     }
 
     #[inline]
-    fn scan(&self, request: &impl Fields, admit: impl Fn(Shape) -> bool) -> Action {
-        let mut granted = Action::empty();
+    fn scan(&self, request: &impl Fields, admit: impl Fn(Shape) -> bool) -> Access {
+        let mut granted = Access::empty();
         for grant in &self.list {
             if admit(grant.shape) && grant.matches(request) {
-                granted |= grant.actions;
+                granted |= grant.access;
             }
         }
         granted
@@ -114,7 +122,7 @@ impl Grants {
 
     /// What grants of the admitted shapes give.
     #[inline]
-    fn look_up(&self, request: &impl Fields, wanted: Action, admit: impl Fn(Shape) -> bool) -> Action {
+    fn look_up(&self, request: &impl Fields, wanted: Access, admit: impl Fn(Shape) -> bool) -> Access {
         if self.probes == Shapes::one(Shape::ID_ALONE) {
             self.at(Hashes::of_id(self.seed, request), request, wanted, &admit)
         } else if self.keyed == Shape::ID_ALONE {
@@ -128,16 +136,16 @@ impl Grants {
     ///
     /// Neither this nor what follows is inlined: they would take the registers that scanning needs.
     #[inline(never)]
-    fn look_up_two(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+    fn look_up_two(&self, request: &impl Fields, wanted: Access, admit: &impl Fn(Shape) -> bool) -> Access {
         let granted = self.at(Hashes::of_id(self.seed, request), request, wanted, admit);
         if granted.contains(wanted) { granted } else { granted | self.at(0, request, wanted, admit) }
     }
 
     /// The same whatever the table is keyed by.
     #[inline(never)]
-    fn look_up_several(&self, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+    fn look_up_several(&self, request: &impl Fields, wanted: Access, admit: &impl Fn(Shape) -> bool) -> Access {
         let hashes = Hashes::new(self.seed, self.keyed, request);
-        let mut granted = Action::empty();
+        let mut granted = Access::empty();
         for fields in self.probes.iter() {
             granted |= self.at(hashes.of(fields), request, wanted, admit);
             if granted.contains(wanted) {
@@ -149,7 +157,7 @@ impl Grants {
 
     /// The same by those with this hash: mostly one, where it belongs.
     #[inline(never)]
-    fn at(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
+    fn at(&self, hash: u64, request: &impl Fields, wanted: Access, admit: &impl Fn(Shape) -> bool) -> Access {
         let (granted, goes_on) = self.entry(0, hash, request, admit);
         if goes_on && !granted.contains(wanted) {
             granted | self.further(hash, request, wanted, admit)
@@ -161,8 +169,8 @@ impl Grants {
     /// The same by those that are not where they belong.
     #[cold]
     #[inline(never)]
-    fn further(&self, hash: u64, request: &impl Fields, wanted: Action, admit: &impl Fn(Shape) -> bool) -> Action {
-        let mut granted = Action::empty();
+    fn further(&self, hash: u64, request: &impl Fields, wanted: Access, admit: &impl Fn(Shape) -> bool) -> Access {
+        let mut granted = Access::empty();
         for step in 1..self.table.len() {
             let (more, goes_on) = self.entry(step, hash, request, admit);
             granted |= more;
@@ -175,13 +183,13 @@ impl Grants {
 
     /// The same by one entry of the table, so many steps from where the hash belongs; and whether to go on.
     #[inline]
-    fn entry(&self, step: usize, hash: u64, request: &impl Fields, admit: &impl Fn(Shape) -> bool) -> (Action, bool) {
+    fn entry(&self, step: usize, hash: u64, request: &impl Fields, admit: &impl Fn(Shape) -> bool) -> (Access, bool) {
         let len = self.table.len();
-        let Some(entry) = self.table.get(place_in(hash, step, len)) else { return (Action::empty(), false) };
+        let Some(entry) = self.table.get(place_in(hash, step, len)) else { return (Access::empty(), false) };
         let grant = entry.place(hash, len).and_then(|place| self.list.get(place));
         let granted = match grant {
-            Some(grant) if admit(grant.shape) && grant.matches(request) => grant.actions,
-            _ => Action::empty(),
+            Some(grant) if admit(grant.shape) && grant.matches(request) => grant.access,
+            _ => Access::empty(),
         };
         (granted, entry.goes_on())
     }
@@ -197,7 +205,7 @@ impl Grants {
 pub(super) struct Grant {
     pub(super) key: Key,
     pub(super) shape: Shape,
-    pub(super) actions: Action,
+    pub(super) access: Access,
 }
 
 impl Grant {
@@ -206,7 +214,7 @@ impl Grant {
     fn matches(&self, request: &impl Fields) -> bool {
         (!self.shape.has(Shape::ID) || same(self.key.id, request.id_words()))
             && (!self.shape.has(Shape::ORGANIZATION) || same(self.key.organization, request.organization_words()))
-            && (!self.shape.has(Shape::KIND) || same(self.key.kind, request.kind_words()))
+            && (!self.shape.has(Shape::TYPE) || same(self.key.resource_type, request.type_words()))
     }
 }
 
@@ -222,13 +230,13 @@ fn same<const N: usize>(ours: [u64; N], theirs: [u64; N]) -> bool {
 pub(crate) trait Fields {
     fn organization_words(&self) -> [u64; 2];
     fn id_words(&self) -> [u64; 2];
-    fn kind_words(&self) -> [u64; 3];
+    fn type_words(&self) -> [u64; 3];
 }
 
 impl Fields for Resource {
     #[inline]
     fn organization_words(&self) -> [u64; 2] {
-        OrgId::words(self.org())
+        OrgId::words(self.organization())
     }
 
     #[inline]
@@ -237,8 +245,8 @@ impl Fields for Resource {
     }
 
     #[inline]
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind_ref().words()
+    fn type_words(&self) -> [u64; 3] {
+        self.type_ref().words()
     }
 }
 
@@ -251,8 +259,8 @@ impl Fields for Pattern {
         ResourceId::words(self.id)
     }
 
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind.as_ref().map_or([0; 3], ResourceType::words)
+    fn type_words(&self) -> [u64; 3] {
+        self.resource_type.as_ref().map_or([0; 3], ResourceType::words)
     }
 }
 
@@ -261,7 +269,7 @@ impl Fields for Pattern {
 pub(super) struct Key {
     organization: [u64; 2],
     id: [u64; 2],
-    kind: [u64; 3],
+    resource_type: [u64; 3],
 }
 
 impl Fields for Key {
@@ -273,20 +281,20 @@ impl Fields for Key {
         self.id
     }
 
-    fn kind_words(&self) -> [u64; 3] {
-        self.kind
+    fn type_words(&self) -> [u64; 3] {
+        self.resource_type
     }
 }
 
 impl Key {
     fn new(pattern: &Pattern) -> Self {
-        Self { organization: pattern.organization_words(), id: pattern.id_words(), kind: pattern.kind_words() }
+        Self { organization: pattern.organization_words(), id: pattern.id_words(), resource_type: pattern.type_words() }
     }
 
     pub(super) fn pattern(&self) -> Pattern {
         Pattern {
             organization: OrgId::from_words(self.organization),
-            kind: ResourceType::from_words(self.kind),
+            resource_type: ResourceType::from_words(self.resource_type),
             id: ResourceId::from_words(self.id),
         }
     }
@@ -294,7 +302,7 @@ impl Key {
     #[inline]
     fn shape(&self) -> Shape {
         Shape(
-            u8::from(self.kind != [0; 3]) * Shape::KIND
+            u8::from(self.resource_type != [0; 3]) * Shape::TYPE
                 + u8::from(self.organization != [0; 2]) * Shape::ORGANIZATION
                 + u8::from(self.id != [0; 2]) * Shape::ID,
         )
@@ -305,7 +313,7 @@ impl Key {
         Self {
             organization: self.organization.map(|word| word & shape.mask(Shape::ORGANIZATION)),
             id: self.id.map(|word| word & shape.mask(Shape::ID)),
-            kind: self.kind.map(|word| word & shape.mask(Shape::KIND)),
+            resource_type: self.resource_type.map(|word| word & shape.mask(Shape::TYPE)),
         }
     }
 }
@@ -315,7 +323,7 @@ impl Key {
 pub(super) struct Shape(u8);
 
 impl Shape {
-    const KIND: u8 = 1;
+    const TYPE: u8 = 1;
     const ORGANIZATION: u8 = 2;
     const ID: u8 = 4;
     const ID_ALONE: Self = Self(Self::ID);
@@ -323,12 +331,12 @@ impl Shape {
     /// does.
     const KEYS: [Self; 7] = [
         Self::ID_ALONE,
-        Self(Self::KIND),
+        Self(Self::TYPE),
         Self(Self::ORGANIZATION),
-        Self(Self::KIND | Self::ID),
-        Self(Self::KIND | Self::ORGANIZATION),
+        Self(Self::TYPE | Self::ID),
+        Self(Self::TYPE | Self::ORGANIZATION),
         Self(Self::ORGANIZATION | Self::ID),
-        Self(Self::KIND | Self::ORGANIZATION | Self::ID),
+        Self(Self::TYPE | Self::ORGANIZATION | Self::ID),
     ];
 
     #[inline]
@@ -381,7 +389,7 @@ impl Shapes {
 struct Hashes {
     organization: u64,
     id: u64,
-    kind: u64,
+    resource_type: u64,
 }
 
 impl Hashes {
@@ -389,7 +397,7 @@ impl Hashes {
     #[inline]
     fn new(seed: u64, fields: Shape, of: &impl Fields) -> Self {
         let turned = seed.rotate_left(32);
-        let mut hashes = Self { organization: 0, id: 0, kind: 0 };
+        let mut hashes = Self { organization: 0, id: 0, resource_type: 0 };
         if fields.has(Shape::ORGANIZATION) {
             let [high, low] = of.organization_words();
             hashes.organization = fold(high ^ turned, low ^ seed ^ 0x9e37_79b9_7f4a_7c15);
@@ -397,9 +405,10 @@ impl Hashes {
         if fields.has(Shape::ID) {
             hashes.id = Self::of_id(seed, of);
         }
-        if fields.has(Shape::KIND) {
-            let [first, second, third] = of.kind_words();
-            hashes.kind = fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
+        if fields.has(Shape::TYPE) {
+            let [first, second, third] = of.type_words();
+            hashes.resource_type =
+                fold(first ^ turned, second ^ seed) ^ fold(third ^ seed, turned ^ 0x8bb8_4b93_962e_acc9);
         }
         hashes
     }
@@ -414,7 +423,7 @@ impl Hashes {
     const fn of(&self, shape: Shape) -> u64 {
         (self.organization & shape.mask(Shape::ORGANIZATION))
             ^ (self.id & shape.mask(Shape::ID))
-            ^ (self.kind & shape.mask(Shape::KIND))
+            ^ (self.resource_type & shape.mask(Shape::TYPE))
     }
 }
 
@@ -479,32 +488,32 @@ mod tests {
     fn a_table_is_keyed_by_the_fewest_fields_that_tell_all_grants_apart() {
         let org = |n: u64| OrgId::try_from(n).unwrap();
         let id = |n: u64| ResourceId::try_from(n).unwrap();
-        let kind = |n: usize| ResourceType::INFLUXDB[n];
-        let whole = |organizations: u64, kinds: usize| {
-            let each = (1..=organizations).flat_map(move |o| (0..kinds).map(move |k| (org(o), kind(k))));
-            each.map(|(org, kind)| Pattern::from(Resource::within(org, kind).unwrap())).collect::<Vec<_>>()
+        let named = |n: usize| ResourceType::INFLUXDB[n];
+        let whole = |organizations: u64, types: usize| {
+            let each = (1..=organizations).flat_map(move |o| (0..types).map(move |n| (org(o), named(n))));
+            each.map(|(org, named)| Pattern::from(Resource::within(org, named))).collect::<Vec<_>>()
         };
-        let single = |organizations, kinds, ids: u64| {
-            let each = whole(organizations, kinds).into_iter();
+        let single = |organizations, types, ids: u64| {
+            let each = whole(organizations, types).into_iter();
             each.flat_map(|pattern| (1..=ids).map(move |n| Pattern { id: Some(id(n)), ..pattern })).collect::<Vec<_>>()
         };
         let more = |one: Vec<Pattern>, other: Vec<Pattern>| [one, other].concat();
-        let [kinds, organizations, ids] = [Shape::KIND, Shape::ORGANIZATION, Shape::ID];
+        let [types, organizations, ids] = [Shape::TYPE, Shape::ORGANIZATION, Shape::ID];
         for (patterns, keyed, probes) in [
             (single(1, 1, 9), ids, 1),
             (more(single(1, 1, 9), whole(1, 2)[1..].to_vec()), ids, 2),
-            (whole(1, 9), kinds, 1),
+            (whole(1, 9), types, 1),
             (whole(9, 1), organizations, 1),
-            (single(1, 2, 2), kinds | ids, 1),
-            (more(single(1, 2, 4)[..4].to_vec(), whole(1, 4)[1..].to_vec()), kinds | ids, 2),
-            (whole(2, 2), kinds | organizations, 1),
+            (single(1, 2, 2), types | ids, 1),
+            (more(single(1, 2, 4)[..4].to_vec(), whole(1, 4)[1..].to_vec()), types | ids, 2),
+            (whole(2, 2), types | organizations, 1),
             (single(2, 1, 2), organizations | ids, 1),
-            (single(2, 2, 2), kinds | organizations | ids, 1),
+            (single(2, 2, 2), types | organizations | ids, 1),
         ] {
-            let grants = Grants::new(patterns.iter().map(|pattern| (*pattern, Action::READ)));
+            let grants = Grants::new(patterns.iter().map(|pattern| (*pattern, Access::READ)));
             assert_eq!((grants.keyed.0, grants.probes.iter().count()), (keyed, probes), "{patterns:?}");
-            assert!(patterns.iter().all(|pattern| grants.granted(pattern) == Action::READ));
-            let other = |pattern: &Pattern| Pattern { kind: Some(ResourceType::INSTANCE), ..*pattern };
+            assert!(patterns.iter().all(|pattern| grants.granted(pattern) == Access::READ));
+            let other = |pattern: &Pattern| Pattern { resource_type: Some(ResourceType::INSTANCE), ..*pattern };
             assert!(patterns.iter().all(|pattern| grants.granted(&other(pattern)).is_empty()), "{patterns:?}");
         }
     }
@@ -512,14 +521,14 @@ mod tests {
     #[test]
     fn an_action_that_two_grants_give_is_given() {
         let (org, id) = (OrgId::try_from(1).unwrap(), |n: u64| ResourceId::try_from(n).unwrap());
-        let one = |n| (Pattern { id: Some(id(n)), ..Pattern::ANY }, Action::READ);
-        let of_kind = |kind| (Pattern::new(Some(kind), None, None).unwrap(), Action::READ);
-        let whole = (Pattern::all_of(org), Action::READ_WRITE);
+        let one = |n| (Pattern { id: Some(id(n)), ..Pattern::ANY }, Access::READ);
+        let of_type = |named: ResourceType| (Pattern::from(named), Access::READ);
+        let whole = (Pattern::all_of(org), Access::READ_WRITE);
         let request = Resource::bucket(org, id(1));
         // Two probes, and several.
-        for more in [vec![one(2)], vec![of_kind(ResourceType::BUCKETS), of_kind(ResourceType::TASKS)]] {
+        for more in [vec![one(2)], vec![of_type(ResourceType::BUCKETS), of_type(ResourceType::TASKS)]] {
             let grants = Grants::new([whole, one(1)].into_iter().chain(more));
-            assert_eq!(grants.granted(&request), Action::READ_WRITE);
+            assert_eq!(grants.granted(&request), Access::READ_WRITE);
         }
     }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::action::Action;
+use crate::model::action::{Access, Action, Grant};
 use crate::model::id::{OrgId, ResourceId};
-use crate::model::permission::{Pattern, Permission};
+use crate::model::pattern::Pattern;
+use crate::model::permission::Permission;
 use crate::model::permission_set::PermissionSet;
-use crate::model::resource::{Resource, ResourceType};
+use crate::model::resource::Resource;
+use crate::model::resource_type::ResourceType;
+use crate::model::verb::Verb;
 
 /// The name of a token's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,12 +73,14 @@ pub enum KindError {
     /// More than [`TokenKind::MAX_PATTERNS`].
     #[error("a token has permissions on at most {max} patterns, this one has {0}", max = TokenKind::MAX_PATTERNS)]
     TooMany(usize),
-    /// A bucket is granted without an action, or with an unknown one.
-    #[error("bucket `{0}` is granted without an action, or with an unknown one")]
-    Action(ResourceId),
-    /// Buckets were named for a token of another kind.
-    #[error("only a read/write token is made of buckets; give a custom token their permissions")]
-    Buckets,
+    /// A Read/Write token reads and writes, and nothing else.
+    #[error("a read/write token only reads and writes; bucket `{bucket}` is granted `{verb}`")]
+    Verb {
+        /// The bucket.
+        bucket: ResourceId,
+        /// What is granted on it.
+        verb: Verb,
+    },
     /// A permission outside the token's organization (design rule 7).
     #[error("permission `{permission}` is not for organization `{organization}`")]
     Organization {
@@ -110,7 +115,7 @@ impl TokenKind {
     /// Every action on every resource of one organization, later types included (design rule 4).
     #[must_use]
     pub fn all_access(organization: OrgId) -> Self {
-        let permissions: PermissionSet = Permission::read_write(Pattern::all_of(organization)).into_iter().collect();
+        let permissions = PermissionSet::from_iter([Permission::any(Pattern::all_of(organization))]);
         Self { name: KindName::AllAccess, organization: Some(organization), permissions: permissions.into() }
     }
 
@@ -123,38 +128,44 @@ impl TokenKind {
         buckets: impl IntoIterator<Item = (ResourceId, Action)>,
     ) -> Result<Self, KindError> {
         let mut permissions = Vec::new();
-        for (bucket, actions) in buckets {
-            if actions.is_empty() || !Action::all().contains(actions) {
-                return Err(KindError::Action(bucket));
+        for (bucket, action) in buckets {
+            if let Some(verb) = action.verb() {
+                return Err(KindError::Verb { bucket, verb });
             }
-            let pattern = Pattern::from(Resource::bucket(organization, bucket));
-            permissions.extend(actions.iter().map(|action| Permission { pattern, action }));
+            let resource = Resource::bucket(organization, bucket);
+            permissions.extend(action.grants().map(|grant| Permission::new(grant, resource)));
         }
         Self::checked(KindName::ReadWrite, Some(organization), permissions.into_iter().collect())
     }
 
-    /// Any permissions: of one organization, which each of them then names, or without an organization, which only
-    /// Operators make and see.
+    /// Creates a kind of any permissions: of one organization, or without one, which only Operators make and see.
+    ///
+    /// A permission that names no organization is read as one in the token's (design rule 7).
     ///
     /// # Errors
-    /// No permission, too many, or one that is not for the organization.
+    /// - [`KindError::Empty`]: there is no permission.
+    /// - [`KindError::TooMany`]: they are on more than [`MAX_PATTERNS`](Self::MAX_PATTERNS) patterns.
+    /// - [`KindError::Organization`]: one is for another organization, or for the instance.
     pub fn custom(organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
-        if let Some(organization) = organization {
-            let other = permissions.iter().find(|each| each.pattern.organization != Some(organization));
-            if let Some(permission) = other {
-                return Err(KindError::Organization { permission, organization });
-            }
-        }
+        let permissions = match organization {
+            None => permissions,
+            Some(organization) => permissions
+                .in_organization(organization)
+                .map_err(|permission| KindError::Organization { permission, organization })?,
+        };
         Self::checked(KindName::Custom, organization, permissions)
     }
 
-    /// The kind that permissions make: Operator or All-Access where they are all that those have, Read/Write where each is on a
-    /// single bucket, otherwise Custom. An expanded list of everything is Custom: it has no power over later types.
+    /// Creates the kind that permissions make: Operator or All-Access where they are all that those have, Read/Write where
+    /// each reads or writes a single bucket, otherwise Custom.
+    ///
+    /// An expanded list of everything is Custom: it has no power over later types. So are reading and writing everything,
+    /// which have none over later verbs.
     ///
     /// # Errors
-    /// As [`custom`](Self::custom). An Operator has no organization, whichever is given.
+    /// As [`custom`](Self::custom).
     pub fn of(organization: Option<OrgId>, permissions: PermissionSet) -> Result<Self, KindError> {
-        if permissions == PermissionSet::everything() {
+        if organization.is_none() && permissions == PermissionSet::everything() {
             return Ok(Self::operator());
         }
         let kind = Self::custom(organization, permissions)?;
@@ -163,9 +174,12 @@ impl TokenKind {
         if kind.permissions == all_access.permissions {
             return Ok(all_access);
         }
-        let on_bucket =
-            |(pattern, _): (Pattern, _)| pattern.kind == Some(ResourceType::BUCKETS) && pattern.id.is_some();
-        let name = if kind.permissions.patterns().all(on_bucket) { KindName::ReadWrite } else { KindName::Custom };
+        let on_bucket = |Permission { pattern, grant }: Permission| {
+            pattern.resource_type == Some(ResourceType::BUCKETS)
+                && pattern.id.is_some()
+                && matches!(grant, Grant::Read | Grant::Write)
+        };
+        let name = if kind.permissions.iter().all(on_bucket) { KindName::ReadWrite } else { KindName::Custom };
         Ok(Self { name, ..kind })
     }
 
@@ -205,17 +219,17 @@ impl TokenKind {
         &self.permissions
     }
 
-    /// What is granted on a resource, or less where all of `wanted` is: as the permissions say, mostly without looking at
-    /// them.
+    /// Returns what is granted on a resource, as far as the action needs it: as the permissions say, mostly without looking
+    /// at them.
     #[inline]
-    pub(crate) fn granted_of(&self, wanted: Action, resource: &Resource) -> Action {
+    pub(crate) fn granted(&self, action: &Action, resource: &Resource) -> Access {
         match self.name {
-            KindName::Operator => Action::READ_WRITE,
-            KindName::AllAccess if resource.org().is_some_and(|org| self.organization == Some(org)) => {
-                Action::READ_WRITE
+            KindName::Operator => Access::ANY,
+            KindName::AllAccess if resource.organization().is_some_and(|own| self.organization == Some(own)) => {
+                Access::ANY
             }
-            KindName::AllAccess => Action::empty(),
-            KindName::ReadWrite | KindName::Custom => self.permissions.granted_of(wanted, resource),
+            KindName::AllAccess => Access::empty(),
+            KindName::ReadWrite | KindName::Custom => self.permissions.granted(action, resource),
         }
     }
 
@@ -225,21 +239,29 @@ impl TokenKind {
         self.permissions.covers(&other.permissions)
     }
 
-    /// The permissions in InfluxDB's own terms, for its clients: where any type is meant, its 23 types one by one.
+    /// Returns the permissions in InfluxDB's own terms, for its clients: where any type is meant, its 23 types one by one;
+    /// where any action is, reading and writing.
     ///
     /// For display only. A token made from the result would have no power over later types.
     #[must_use]
     pub fn expanded(&self) -> Vec<Permission> {
-        let one_by_one = |permission: Permission| -> Vec<Permission> {
-            if permission.pattern.kind.is_some() {
-                return vec![permission];
-            }
-            let fits =
-                |kind: &ResourceType| permission.pattern.meet(&Pattern { kind: Some(*kind), ..Pattern::ANY }).is_some();
-            let named = |kind| Permission { pattern: Pattern { kind: Some(kind), ..permission.pattern }, ..permission };
-            ResourceType::INFLUXDB.into_iter().filter(fits).map(named).collect()
+        let grants = |grant| match grant {
+            Grant::Any => [Some(Grant::Read), Some(Grant::Write)],
+            grant => [Some(grant), None],
         };
-        self.permissions.iter().flat_map(one_by_one).collect()
+        let types = |pattern: Pattern| -> Vec<Pattern> {
+            if pattern.resource_type.is_some() {
+                return vec![pattern];
+            }
+            ResourceType::INFLUXDB.into_iter().filter_map(|named| pattern.meet(&named.into())).collect()
+        };
+        let expand = |Permission { pattern, grant }: Permission| {
+            types(pattern).into_iter().flat_map(move |pattern| {
+                grants(grant).into_iter().flatten().map(move |grant| Permission { pattern, grant })
+            })
+        };
+        let expanded: Vec<_> = self.permissions.iter().flat_map(expand).collect();
+        expanded
     }
 }
 
@@ -255,17 +277,26 @@ mod tests {
             TokenKind::of(organization, permissions)
         };
         let name = |organization, texts: &[&str]| kind(organization, texts).unwrap().name();
-        assert_eq!(kind(Some(org), &["read:*", "write:*"]).unwrap(), TokenKind::operator());
-        let all = ["read:orgs/0a1b2c3d4e5f6071/*", "write:orgs/0a1b2c3d4e5f6071/*"];
+        assert_eq!(kind(None, &["*:*"]).unwrap(), TokenKind::operator());
+        assert_eq!(kind(Some(org), &["*:*"]).unwrap(), TokenKind::all_access(org));
+        assert_eq!(name(None, &["read:*", "write:*"]), KindName::Custom);
+        let both = ["read:orgs/0a1b2c3d4e5f6071/*", "write:orgs/0a1b2c3d4e5f6071/*"];
+        assert_eq!(name(Some(org), &both), KindName::Custom);
+        let all = ["*:orgs/0a1b2c3d4e5f6071/*"];
         assert_eq!(kind(Some(org), &all).unwrap(), TokenKind::all_access(org));
         assert_eq!(name(None, &all), KindName::Custom);
-        assert_eq!(name(Some(org), &all[..1]), KindName::Custom);
         let bucket = "read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111";
         assert_eq!(name(Some(org), &[bucket]), KindName::ReadWrite);
         assert_eq!(name(None, &[bucket]), KindName::Custom);
         assert_eq!(name(Some(org), &[bucket, "read:orgs/0a1b2c3d4e5f6071/tasks"]), KindName::Custom);
         assert_eq!(name(Some(org), &["read:orgs/0a1b2c3d4e5f6071/buckets"]), KindName::Custom);
         assert_eq!(kind(None, &[]).unwrap_err(), KindError::Empty);
-        assert!(matches!(kind(Some(org), &["read:buckets"]), Err(KindError::Organization { .. })));
+        assert_eq!(name(Some(org), &["execute:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111"]), KindName::Custom);
+        let narrowed = kind(Some(org), &["read:buckets", "execute:*"]).unwrap();
+        let here = "`read:orgs/0a1b2c3d4e5f6071/buckets`, `execute:orgs/0a1b2c3d4e5f6071/*`";
+        assert_eq!(narrowed.permissions().to_string(), here);
+        for elsewhere in ["read:instance", "read:orgs/0a1b2c3d4e5f6072/buckets"] {
+            assert!(matches!(kind(Some(org), &[elsewhere]), Err(KindError::Organization { .. })), "{elsewhere}");
+        }
     }
 }

@@ -8,178 +8,86 @@ use std::str::FromStr;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::action::Action;
-use crate::model::id::{IdError, OrgId, ResourceId, shown};
-use crate::model::resource::{InstanceInOrganization, Resource, ResourceType, ResourceTypeError};
+use crate::model::action::{ActionError, Grant};
+use crate::model::id::{OrgId, ResourceId};
+use crate::model::pattern::{Pattern, PatternError, parse_type};
+use crate::model::resource_type::ResourceType;
 
-/// Which resources a permission is for. A field left out means any, a type that does not exist yet included.
+/// What is granted on the resources that a pattern matches: reading, writing, one verb, or any action.
 ///
-/// A pattern matches a resource when every field that it sets is set in the resource and equal (design rule 6).
-/// So a pattern that names an organization never matches in another one, nor something of the instance (rule 7), and
-/// one that names an id does not match the whole type.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pattern {
-    // In this order, so that sorted patterns go by organization, then type, then id.
-    pub(crate) organization: Option<OrgId>,
-    pub(crate) kind: Option<ResourceType>,
-    pub(crate) id: Option<ResourceId>,
-}
-
-impl Pattern {
-    /// Everything: every type, every organization and the instance itself.
-    pub const ANY: Self = Self { organization: None, kind: None, id: None };
-
-    /// The pattern that sets these fields.
-    ///
-    /// # Errors
-    /// `instance` with an organization: it is part of none.
-    pub fn new(
-        kind: Option<ResourceType>,
-        organization: Option<OrgId>,
-        id: Option<ResourceId>,
-    ) -> Result<Self, InstanceInOrganization> {
-        if kind == Some(ResourceType::INSTANCE) && organization.is_some() {
-            return Err(InstanceInOrganization);
-        }
-        Ok(Self { organization, kind, id })
-    }
-
-    /// Everything in an organization, types that do not exist yet included.
-    #[must_use]
-    pub const fn all_of(organization: OrgId) -> Self {
-        Self { organization: Some(organization), kind: None, id: None }
-    }
-
-    /// The type, where it is set.
-    #[must_use]
-    pub const fn kind(&self) -> Option<ResourceType> {
-        self.kind
-    }
-
-    /// The organization, where it is set.
-    #[must_use]
-    pub const fn org(&self) -> Option<OrgId> {
-        self.organization
-    }
-
-    /// The id, where it is set.
-    #[must_use]
-    pub const fn id(&self) -> Option<ResourceId> {
-        self.id
-    }
-
-    /// The resource that sets the same fields, as a request would be about it. `None` without a type.
-    #[must_use]
-    pub fn resource(&self) -> Option<Resource> {
-        let kind = self.kind?;
-        let resource = match self.organization {
-            Some(organization) => Resource::within(organization, kind).ok()?,
-            None => Resource::global(kind),
-        };
-        Some(self.id.map_or(resource, |id| resource.with_id(id)))
-    }
-
-    /// The resources that both patterns match, where there can be any.
-    pub(crate) fn meet(&self, other: &Self) -> Option<Self> {
-        #[allow(clippy::option_option)] // Whether they agree, and then whether the field is set.
-        fn field<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
-            match (a, b) {
-                (Some(a), Some(b)) => (a == b).then_some(Some(a)),
-                (a, b) => Some(a.or(b)),
-            }
-        }
-        Self::new(
-            field(self.kind, other.kind)?,
-            field(self.organization, other.organization)?,
-            field(self.id, other.id)?,
-        )
-        .ok()
-    }
-}
-
-/// The pattern that matches that resource and, of an id's type, nothing else.
-impl From<Resource> for Pattern {
-    fn from(resource: Resource) -> Self {
-        Self { organization: resource.org(), kind: Some(resource.kind()), id: resource.id() }
-    }
-}
-
-/// InfluxDB's form: `[orgs/ORG/]type[/ID]`, any type as `*`.
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(organization) = self.organization {
-            write!(f, "orgs/{organization}/")?;
-        }
-        match &self.kind {
-            Some(kind) => f.write_str(kind.as_str())?,
-            None => f.write_str("*")?,
-        }
-        match self.id {
-            Some(id) => write!(f, "/{id}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({self})")
-    }
-}
-
-/// One action on the resources that a pattern matches.
-///
-/// Its JSON is InfluxDB's: `{"action":"read","resource":{"type":"buckets","orgID":"…","id":"…"}}`. Any type is
-/// written `"*"`. Unknown actions, malformed types and ids, and unknown fields are refused.
+/// Its JSON is InfluxDB's: `{"action":"read","resource":{"type":"buckets","orgID":"…","id":"…"}}`. Any action and any
+/// type are written `"*"`, a verb as its name. Malformed names and ids and unknown fields are refused.
 ///
 /// Its text is InfluxDB's too: `read:orgs/ORG/buckets/ID`.
 ///
 /// ```
-/// use portcullis::{Permission, Resource};
+/// use portcullis::{OrgId, Permission, Resource, resource_type, verb};
 ///
-/// let org = "0a1b2c3d4e5f6071".parse()?;
-/// let permission = Permission::read(Resource::buckets(org));
+/// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
+/// let permission = Permission::read(Resource::buckets(acme));
 /// assert_eq!(permission.to_string(), "read:orgs/0a1b2c3d4e5f6071/buckets");
 /// assert_eq!(
 ///     serde_json::to_string(&permission)?,
 ///     r#"{"action":"read","resource":{"type":"buckets","orgID":"0a1b2c3d4e5f6071"}}"#
 /// );
+///
+/// let run = Permission::new(verb!("execute"), Resource::within(acme, resource_type!("jobs")));
+/// assert_eq!(run.to_string(), "execute:orgs/0a1b2c3d4e5f6071/jobs");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Permission {
     pub(crate) pattern: Pattern,
-    /// `READ` or `WRITE`, never both.
-    pub(crate) action: Action,
+    pub(crate) grant: Grant,
 }
 
 impl Permission {
-    /// Reading what the pattern matches.
+    /// Creates the permission to read what the pattern matches.
     #[must_use]
     pub fn read(pattern: impl Into<Pattern>) -> Self {
-        Self { pattern: pattern.into(), action: Action::READ }
+        Self::new(Grant::Read, pattern)
     }
 
-    /// Writing what the pattern matches.
+    /// Creates the permission to write what the pattern matches.
     #[must_use]
     pub fn write(pattern: impl Into<Pattern>) -> Self {
-        Self { pattern: pattern.into(), action: Action::WRITE }
+        Self::new(Grant::Write, pattern)
     }
 
-    /// Both permissions on what the pattern matches.
+    /// Creates the permissions to read and to write what the pattern matches.
     #[must_use]
     pub fn read_write(pattern: impl Into<Pattern>) -> [Self; 2] {
         let pattern = pattern.into();
         [Self::read(pattern), Self::write(pattern)]
     }
 
-    /// [`Action::READ`] or [`Action::WRITE`].
+    /// Creates the permission to do anything to what the pattern matches, verbs to come included.
+    ///
+    /// ```
+    /// use portcullis::{Pattern, Permission, PermissionSet, Resource, ResourceType, verb};
+    ///
+    /// let tasks = PermissionSet::from_iter([Permission::any(ResourceType::TASKS)]);
+    /// assert!(tasks.allows(verb!("execute"), &Resource::global(ResourceType::TASKS)));
+    /// assert_eq!(tasks.to_string(), "`*:tasks`");
+    /// ```
     #[must_use]
-    pub const fn action(&self) -> Action {
-        self.action
+    pub fn any(pattern: impl Into<Pattern>) -> Self {
+        Self::new(Grant::Any, pattern)
     }
 
-    /// What it is for.
+    /// Creates a permission from what it grants, often a verb, and on what.
+    #[must_use]
+    pub fn new(grant: impl Into<Grant>, pattern: impl Into<Pattern>) -> Self {
+        Self { pattern: pattern.into(), grant: grant.into() }
+    }
+
+    /// Returns what is granted.
+    #[must_use]
+    pub const fn grant(&self) -> Grant {
+        self.grant
+    }
+
+    /// Returns on which resources.
     #[must_use]
     pub const fn pattern(&self) -> Pattern {
         self.pattern
@@ -188,7 +96,7 @@ impl Permission {
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.action, self.pattern)
+        write!(f, "{}:{}", self.grant, self.pattern)
     }
 }
 
@@ -205,51 +113,32 @@ pub enum PermissionError {
     /// The text has no `:` or an unexpected part.
     #[error("a permission is written `action:[orgs/ORG/]type[/ID]`")]
     Form,
-    /// The action is neither `read` nor `write`.
-    #[error("unknown action `{0}`, expected `read` or `write`")]
-    Action(String),
-    /// The type is no type's name.
+    /// The action is neither `read`, `write`, `*` nor a verb.
     #[error(transparent)]
-    Type(#[from] ResourceTypeError),
-    /// The organization's or the resource's id is malformed.
+    Action(#[from] ActionError),
+    /// The rest names no resources.
     #[error(transparent)]
-    Id(#[from] IdError),
-    /// `instance` with an organization.
-    #[error(transparent)]
-    Instance(#[from] InstanceInOrganization),
+    Pattern(PatternError),
 }
 
-pub(crate) fn parse_action(action: &str) -> Result<Action, PermissionError> {
-    match action {
-        "read" => Ok(Action::READ),
-        "write" => Ok(Action::WRITE),
-        _ => Err(PermissionError::Action(shown(action))),
+impl From<PatternError> for PermissionError {
+    fn from(error: PatternError) -> Self {
+        match error {
+            // The form of the whole says more.
+            PatternError::Form => Self::Form,
+            error => Self::Pattern(error),
+        }
     }
 }
 
-pub(crate) fn parse_kind(kind: &str) -> Result<Option<ResourceType>, PermissionError> {
-    if kind == "*" { Ok(None) } else { Ok(Some(kind.parse()?)) }
-}
-
-/// `action:[orgs/ORG/]type[/ID]`. A text that begins `orgs/ORG/` names the organization; `orgs/ID` alone is the type
+/// Reads `action:[orgs/ORG/]type[/ID]`. A text that begins `orgs/ORG/` names the organization; `orgs/ID` alone is the type
 /// `orgs` and an id.
 impl FromStr for Permission {
     type Err = PermissionError;
 
     fn from_str(text: &str) -> Result<Self, PermissionError> {
         let (action, pattern) = text.split_once(':').ok_or(PermissionError::Form)?;
-        let action = parse_action(action)?;
-        let parts: Vec<&str> = pattern.split('/').collect();
-        let (organization, kind, id) = match *parts.as_slice() {
-            ["orgs", organization, kind] => (Some(organization), kind, None),
-            ["orgs", organization, kind, id] => (Some(organization), kind, Some(id)),
-            [kind] => (None, kind, None),
-            [kind, id] => (None, kind, Some(id)),
-            _ => return Err(PermissionError::Form),
-        };
-        let organization = organization.map(str::parse).transpose()?;
-        let id = id.map(str::parse).transpose()?;
-        Ok(Self { pattern: Pattern::new(parse_kind(kind)?, organization, id)?, action })
+        Ok(Self { grant: action.parse()?, pattern: pattern.parse()? })
     }
 }
 
@@ -266,7 +155,7 @@ struct WirePermission<'a> {
 #[serde(deny_unknown_fields)]
 struct WirePattern<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
+    resource_type: Cow<'a, str>,
     #[serde(rename = "orgID", default, skip_serializing_if = "Option::is_none")]
     organization: Option<OrgId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,9 +190,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 impl Serialize for Permission {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         WirePermission {
-            action: self.action.wire_name().unwrap_or_default().into(),
+            action: self.grant.as_str().into(),
             resource: Object(WirePattern {
-                kind: self.pattern.kind.as_ref().map_or("*", ResourceType::as_str).into(),
+                resource_type: self.pattern.resource_type.as_ref().map_or("*", ResourceType::as_str).into(),
                 organization: self.pattern.organization,
                 id: self.pattern.id,
             }),
@@ -316,25 +205,10 @@ impl<'de> Deserialize<'de> for Permission {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(WirePermission { action, resource: Object(resource) }) = Object::deserialize(deserializer)?;
         let permission = || -> Result<Self, PermissionError> {
-            let action = parse_action(&action)?;
-            let pattern = Pattern::new(parse_kind(&resource.kind)?, resource.organization, resource.id)?;
-            Ok(Self { pattern, action })
+            let grant = action.parse()?;
+            let resource_type = parse_type(&resource.resource_type).map_err(PatternError::from)?;
+            Ok(Self { grant, pattern: Pattern::new(resource.organization, resource_type, resource.id)? })
         };
         permission().map_err(de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_with_a_type_is_a_resource() {
-        for text in ["instance", "buckets", "orgs/0a1b2c3d4e5f6071/tasks/1111111111111111"] {
-            let permission: Permission = format!("read:{text}").parse().unwrap();
-            assert_eq!(permission.pattern.resource().unwrap().to_string(), text);
-            assert_eq!(Pattern::from(permission.pattern.resource().unwrap()), permission.pattern);
-        }
-        assert_eq!(Pattern::ANY.resource(), None);
     }
 }

@@ -272,7 +272,7 @@ mod tests {
 
     /// What is said against choosing this secret.
     fn refusal(format: &Format, secret: &str) -> Option<String> {
-        format.check_chosen(&Secret::chosen(secret)).err().map(|error| error.to_string())
+        format.check_chosen(&Secret::new(secret)).err().map(|error| error.to_string())
     }
 
     #[test]
@@ -337,9 +337,9 @@ mod tests {
         for secret in
             ["hunter2", "hunter2 hunter2 hunter2 hunter2 hunter2", "$hunter2$hunter2hunter2hunter2hunter2", &long]
         {
-            let error = format.check_chosen(&Secret::chosen(secret)).unwrap_err();
+            let error = format.check_chosen(&Secret::new(secret)).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"));
         }
-        assert_eq!(format!("{:?}", Secret::chosen("hunter2")), "Secret(..)");
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");
     }
 }

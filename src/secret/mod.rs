@@ -19,10 +19,10 @@ pub use keyring::{Pepper, PepperError};
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// A secret that the caller chose, for [`NewToken::secret`](crate::NewToken::secret). It is checked when the token
-    /// is created.
+    /// Wraps a secret that the caller chose, for [`NewToken::secret`](crate::NewToken::secret). It is checked when the
+    /// token is created.
     #[must_use]
-    pub fn chosen(secret: impl Into<String>) -> Self {
+    pub fn new(secret: impl Into<String>) -> Self {
         Self(Zeroizing::new(secret.into()))
     }
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use portcullis::{
-    Action, Liveness, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
-    Timestamp, TokenKind,
+    Action, Grant, Liveness, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
+    Timestamp, TokenKind, Verb,
 };
 
 /// A token's kind, as the rules describe it.
@@ -30,35 +30,53 @@ impl Kind {
         }
     }
 
-    /// Whether one action is granted: rules 3 to 7.
-    pub fn grants(&self, action: Action, resource: &Resource) -> bool {
+    /// Reports whether one part of a request is granted: rules 3 to 7.
+    pub fn grants(&self, part: Grant, resource: &Resource) -> bool {
         match self {
             Self::Operator => true,
-            Self::AllAccess(org) => resource.org() == Some(*org) && resource.kind() != ResourceType::INSTANCE,
-            Self::ReadWrite(org, buckets) => {
-                resource.kind() == ResourceType::BUCKETS
-                    && resource.org() == Some(*org)
-                    && buckets.iter().any(|(id, actions)| resource.id() == Some(*id) && has(*actions, action))
+            Self::AllAccess(org) => {
+                resource.organization() == Some(*org) && resource.resource_type() != ResourceType::INSTANCE
             }
-            Self::Custom(_, permissions) => grants(permissions, action, resource),
+            Self::ReadWrite(org, buckets) => {
+                resource.resource_type() == ResourceType::BUCKETS
+                    && resource.organization() == Some(*org)
+                    && buckets.iter().any(|(id, action)| resource.id() == Some(*id) && parts(*action).contains(&part))
+            }
+            Self::Custom(org, permissions) => {
+                // Rule 7: what names no organization is read as in the token's.
+                (org.is_none() || resource.organization() == *org) && grants(permissions, part, resource)
+            }
         }
     }
 }
 
-/// Whether the bit of `action` is among those of `actions`.
-pub fn has(actions: Action, action: Action) -> bool {
-    actions.bits() & action.bits() != 0
+/// Returns what a request asks for, one by one.
+pub fn parts(action: Action) -> Vec<Grant> {
+    if let Some(verb) = action.verb() {
+        vec![Grant::Verb(verb)]
+    } else if action == Action::READ {
+        vec![Grant::Read]
+    } else if action == Action::WRITE {
+        vec![Grant::Write]
+    } else {
+        vec![Grant::Read, Grant::Write]
+    }
+}
+
+/// Reports whether what is given includes a part of a request: any action includes each.
+fn includes(given: Grant, part: Grant) -> bool {
+    given == Grant::Any || given == part
 }
 
 /// Rule 6: every field that the pattern sets is set in the request and equal.
 pub fn matches(pattern: &Pattern, resource: &Resource) -> bool {
-    if let Some(kind) = pattern.kind()
-        && kind.as_str() != resource.kind().as_str()
+    if let Some(named) = pattern.resource_type()
+        && named.as_str() != resource.resource_type().as_str()
     {
         return false;
     }
-    if let Some(org) = pattern.org() {
-        match resource.org() {
+    if let Some(org) = pattern.organization() {
+        match resource.organization() {
             Some(theirs) if theirs.as_uuid() == org.as_uuid() => {}
             _ => return false,
         }
@@ -72,18 +90,14 @@ pub fn matches(pattern: &Pattern, resource: &Resource) -> bool {
     true
 }
 
-/// Whether one permission of the list grants this one action.
-pub fn grants(permissions: &[Permission], action: Action, resource: &Resource) -> bool {
-    permissions.iter().any(|each| has(each.action(), action) && matches(&each.pattern(), resource))
+/// Reports whether one permission of the list grants this part of a request.
+pub fn grants(permissions: &[Permission], part: Grant, resource: &Resource) -> bool {
+    permissions.iter().any(|each| includes(each.grant(), part) && matches(&each.pattern(), resource))
 }
 
-/// Whether the list allows the request: all of its actions, each by any permission, none of them unknown (rules 1, 6).
-pub fn allows(permissions: &[Permission], actions: Action, resource: &Resource) -> bool {
-    let asked = |action| has(actions, action);
-    let granted = |action| grants(permissions, action, resource);
-    matches!(actions.bits(), 1..=3)
-        && (!asked(Action::READ) || granted(Action::READ))
-        && (!asked(Action::WRITE) || granted(Action::WRITE))
+/// Reports whether the list allows the request: all parts of it, each by any permission (rule 6).
+pub fn allows(permissions: &[Permission], action: Action, resource: &Resource) -> bool {
+    parts(action).into_iter().all(|part| grants(permissions, part, resource))
 }
 
 /// Whether `general` matches whatever `special` does: it matches the request that sets just the same fields, of a type
@@ -92,14 +106,16 @@ fn covers_pattern(general: &Pattern, special: &Pattern) -> bool {
     fn field<T: PartialEq + Copy>(general: Option<T>, special: Option<T>) -> bool {
         general.is_none() || general == special
     }
-    field(general.kind(), special.kind()) && field(general.org(), special.org()) && field(general.id(), special.id())
+    field(general.resource_type(), special.resource_type())
+        && field(general.organization(), special.organization())
+        && field(general.id(), special.id())
 }
 
 /// Whether every permission of `fewer` is covered by one of `more`.
 pub fn covers(more: &[Permission], fewer: &[Permission]) -> bool {
     fewer.iter().all(|special| {
         more.iter().any(|general| {
-            general.action() == special.action() && covers_pattern(&general.pattern(), &special.pattern())
+            includes(general.grant(), special.grant()) && covers_pattern(&general.pattern(), &special.pattern())
         })
     })
 }
@@ -117,14 +133,12 @@ pub enum Answer {
     Allowed,
     /// The token itself is refused, for one of these reasons.
     Refused(Vec<Reason>),
-    /// The request is no request.
-    Senseless(Reason),
     /// These are missing.
     Missing(Vec<Permission>),
 }
 
 /// Rules 1 to 8.
-pub fn decide(kind: &Kind, live: &Liveness, actions: Action, resource: &Resource, now: Timestamp) -> Answer {
+pub fn decide(kind: &Kind, live: &Liveness, action: Action, resource: &Resource, now: Timestamp) -> Answer {
     let wrong = [
         (live.status == Status::Inactive, Reason::Inactive),
         (live.status == Status::Revoked, Reason::Revoked),
@@ -138,18 +152,8 @@ pub fn decide(kind: &Kind, live: &Liveness, actions: Action, resource: &Resource
     if !reasons.is_empty() {
         return Answer::Refused(reasons);
     }
-    match actions.bits() {
-        0 => return Answer::Senseless(Reason::NoAction),
-        1..=3 => {}
-        _ => return Answer::Senseless(Reason::UnknownAction),
-    }
-    let mut missing = Vec::new();
-    if has(actions, Action::READ) && !kind.grants(Action::READ, resource) {
-        missing.push(Permission::read(*resource));
-    }
-    if has(actions, Action::WRITE) && !kind.grants(Action::WRITE, resource) {
-        missing.push(Permission::write(*resource));
-    }
+    let lacking = parts(action).into_iter().filter(|part| !kind.grants(*part, resource));
+    let missing: Vec<_> = lacking.map(|part| Permission::new(part, *resource)).collect();
     if missing.is_empty() { Answer::Allowed } else { Answer::Missing(missing) }
 }
 
@@ -158,6 +162,12 @@ pub struct World {
     pub orgs: Vec<OrgId>,
     pub ids: Vec<ResourceId>,
     pub types: Vec<ResourceType>,
+}
+
+/// Every request of one resource: with each verb, one of which no permission names.
+pub fn actions(verbs: &[Verb]) -> Vec<Action> {
+    let own = verbs.iter().copied().map(Action::from);
+    [Action::READ, Action::WRITE, Action::READ_WRITE].into_iter().chain(own).collect()
 }
 
 /// `None`, then each.
@@ -180,9 +190,10 @@ impl World {
         let mut all = Vec::new();
         for kind in &self.types {
             for org in or_none(&self.orgs) {
-                let Ok(whole) = org.map_or(Ok(Resource::global(*kind)), |org| Resource::within(org, *kind)) else {
+                if org.is_some() && *kind == ResourceType::INSTANCE {
                     continue;
-                };
+                }
+                let whole = org.map_or(Resource::global(*kind), |org| Resource::within(org, *kind));
                 all.push(whole);
                 all.extend(self.ids.iter().map(|id| whole.with_id(*id)));
             }
@@ -196,7 +207,7 @@ impl World {
         for kind in or_none(&self.types) {
             for org in or_none(&self.orgs) {
                 for id in or_none(&self.ids) {
-                    all.extend(Pattern::new(kind, org, id));
+                    all.extend(Pattern::new(org, kind, id));
                 }
             }
         }

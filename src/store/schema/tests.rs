@@ -6,11 +6,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::action::Action;
+use crate::model::action::{Action, Grant};
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::TokenKind;
-use crate::model::permission::{Pattern, Permission};
-use crate::model::resource::ResourceType;
+use crate::model::pattern::Pattern;
+use crate::model::permission::Permission;
+use crate::model::resource_type::ResourceType;
 use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Standing, Status};
 use crate::secret::{Credential, Digest};
@@ -47,11 +49,17 @@ fn resource_type() -> impl Strategy<Value = ResourceType> {
 }
 
 fn custom() -> impl Strategy<Value = TokenKind> {
-    let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), action());
+    let grant = prop_oneof![
+        Just(Grant::Read),
+        Just(Grant::Write),
+        Just(Grant::Any),
+        Just("execute").prop_map(|name| Grant::Verb(name.parse().unwrap())),
+    ];
+    let permission = (prop::option::of(resource_type()), prop::option::of(resource_id()), grant);
     (prop::option::of(org_id()), vec(permission, 1..8)).prop_filter_map("makes no token", |(organization, all)| {
-        let permissions = all.into_iter().map(|(kind, id, action)| {
-            let pattern = Pattern::new(kind, organization, id).ok()?;
-            Some(Permission { pattern, action })
+        let permissions = all.into_iter().map(|(named, id, grant)| {
+            let pattern = Pattern::new(organization, named, id).ok()?;
+            Some(Permission { pattern, grant })
         });
         TokenKind::custom(organization, permissions.collect::<Option<_>>()?).ok()
     })
@@ -163,7 +171,7 @@ fn refused(bytes: &[u8]) -> String {
 fn the_largest_token_comes_back_as_it_was() {
     let id = |number: usize| ResourceId::from_u128(number as u128 + 1).unwrap();
     let organization = OrgId::try_from(2).unwrap();
-    let pattern = |number| Pattern::new(Some(ResourceType::TASKS), Some(organization), Some(id(number))).unwrap();
+    let pattern = |number| Pattern::new(Some(organization), Some(ResourceType::TASKS), Some(id(number))).unwrap();
     let largest = |kind| {
         let mut token = token_of(kind);
         token.description = Arc::from("\u{10ffff}".repeat(1 << 20));
@@ -173,7 +181,7 @@ fn the_largest_token_comes_back_as_it_was() {
     };
     let all = 0..TokenKind::MAX_PATTERNS;
     let read_write = TokenKind::read_write(organization, all.clone().map(|number| (id(number), Action::READ)));
-    let custom = all.map(|number| Permission { pattern: pattern(number), action: Action::WRITE }).collect();
+    let custom = all.map(|number| Permission::write(pattern(number))).collect();
     for kind in [read_write.unwrap(), TokenKind::custom(Some(organization), custom).unwrap()] {
         let record = largest(kind);
         assert!(Record::decode(&record.encode()) == Ok(record));
@@ -281,7 +289,7 @@ fn the_bytes_of_a_token_are_these() {
     let full = TokenRecord {
         status: Status::Revoked,
         creator: Creator::Host(Arc::from("ab")),
-        expires_at: None,
+        expires_at: Expiry::Never,
         overlap: Some((Credential { key: b'k', digest: Digest::from_bytes([8; 32]) }, Timestamp::from_micros(4))),
         former: vec![Digest::from_bytes([9; 32])],
         ..token_of(TokenKind::operator())
@@ -307,15 +315,14 @@ fn the_bytes_of_a_token_are_these() {
 fn the_bytes_of_a_kind_are_these() {
     let id = ResourceId::from_u128(3).unwrap();
     let organization = OrgId::try_from(2).unwrap();
-    let read = |kind, organization, id| Permission {
-        pattern: Pattern::new(kind, organization, id).unwrap(),
-        action: Action::READ,
-    };
+    let read = |organization, named, id| Permission::read(Pattern::new(organization, named, id).unwrap());
     let buckets = [(id, Action::READ), (ResourceId::from_u128(4).unwrap(), Action::WRITE)];
-    let everywhere = [read(None, None, Some(id)), read(Some(ResourceType::INSTANCE), None, None)];
+    let everywhere = [read(None, None, Some(id)), read(None, Some(ResourceType::INSTANCE), None)];
     let inside = [
-        read(Some(ResourceType::TASKS), Some(organization), Some(id)),
-        Permission { action: Action::WRITE, ..read(None, Some(organization), None) },
+        read(Some(organization), Some(ResourceType::TASKS), Some(id)),
+        Permission { grant: Grant::Write, ..read(Some(organization), None, None) },
+        Permission { grant: Grant::Any, ..read(Some(organization), Some(ResourceType::LABELS), None) },
+        Permission { grant: Grant::Verb("run".parse().unwrap()), ..read(Some(organization), Some(ResourceType::TASKS), None) },
     ];
     for (kind, bytes) in [
         (TokenKind::operator(), "01"),
@@ -334,8 +341,9 @@ fn the_bytes_of_a_kind_are_these() {
         (
             TokenKind::custom(Some(organization), inside.into_iter().collect()).unwrap(),
             "\
-            04010000000000000000000000000000000202010200010000000000000000000000000000000200010101057461736b\
-            7301000000000000000000000000000000020100000000000000000000000000000003",
+            040100000000000000000000000000000002040102000100000000000000000000000000000002000201066c6162656c\
+            73010000000000000000000000000000000200010101057461736b730100000000000000000000000000000002010000\
+            0000000000000000000000000003030372756e01057461736b73010000000000000000000000000000000200",
         ),
     ] {
         let mut found = Vec::new();

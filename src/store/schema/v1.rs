@@ -7,13 +7,16 @@ use std::sync::Arc;
 use uuid::{NonNilUuid, Uuid};
 
 use super::bytes::{Field, Malformed, stored};
-use crate::model::action::Action;
+use crate::model::action::{self, Access, Action};
 use crate::model::id::OrgId;
 use crate::model::kind::{KindName, TokenKind};
-use crate::model::permission::{Pattern, Permission};
-use crate::model::resource::ResourceType;
+use crate::model::pattern::Pattern;
+use crate::model::permission::Permission;
+use crate::model::permission_set::PermissionSet;
+use crate::model::resource_type::ResourceType;
 use crate::model::time::Timestamp;
 use crate::model::token::{self, Creator as Created};
+use crate::model::verb::Verb;
 use crate::secret::{self, Digest};
 use crate::store::record::{self, Body, Mark, TokenRecord};
 
@@ -73,21 +76,23 @@ stored! {
     /// A field that is left out means any.
     struct Grant {
         actions: Actions,
-        kind: Option<String>,
+        resource_type: Option<String>,
         organization: Option<Id>,
         id: Option<Id>,
     }
 }
 
 stored! {
+    /// The flags are 1 for reading, 2 for writing, 3 for both.
     enum Actions {
-        1 => Flags { flags: u8 },
+        1 => ReadWrite { flags: u8 },
+        2 => Any {},
+        3 => Verb { name: String },
     }
 }
 
-/// The flags: a bit each.
-const FLAGS: [(Action, u8); 2] = [(Action::READ, 1), (Action::WRITE, 2)];
-const _: () = assert!(Action::READ_WRITE.bits() == Action::all().bits(), "every action has a flag");
+const READ: u8 = 1;
+const WRITE: u8 = 2;
 
 stored! {
     enum Status {
@@ -230,18 +235,17 @@ impl TryFrom<Token> for TokenRecord {
 impl From<&TokenKind> for Kind {
     fn from(kind: &TokenKind) -> Self {
         let organization = kind.organization().map(bytes);
-        let patterns = kind.permissions().patterns();
         match (kind.name(), organization) {
             (KindName::Operator, _) => Self::Operator {},
             (KindName::AllAccess, Some(organization)) => Self::AllAccess { organization },
             (KindName::ReadWrite, Some(organization)) => Self::ReadWrite {
                 organization,
-                buckets: patterns.filter_map(|(pattern, actions)| bucket(&pattern, actions)).collect(),
+                buckets: kind.permissions().access().filter_map(|(pattern, access)| bucket(&pattern, access)).collect(),
             },
             // Neither of the two others is ever without an organization.
             (KindName::Custom | KindName::AllAccess | KindName::ReadWrite, organization) => Self::Custom {
                 organization,
-                grants: patterns.map(|(pattern, actions)| Grant::new(&pattern, actions)).collect(),
+                grants: grants(kind.permissions()),
             },
         }
     }
@@ -255,7 +259,7 @@ impl TryFrom<Kind> for TokenKind {
             Kind::Operator {} => return Ok(Self::operator()),
             Kind::AllAccess { organization } => return Ok(Self::all_access(id(organization)?)),
             Kind::ReadWrite { organization, buckets } => {
-                let bucket = |bucket: Bucket| Ok((id(bucket.id)?, actions(bucket.flags)?));
+                let bucket = |bucket: Bucket| Ok((id(bucket.id)?, action(bucket.flags)?));
                 Self::read_write(id(organization)?, buckets.into_iter().map(bucket).collect::<Result<Vec<_>, _>>()?)
             }
             Kind::Custom { organization, grants } => {
@@ -268,44 +272,64 @@ impl TryFrom<Kind> for TokenKind {
     }
 }
 
-/// A pattern of a Read/Write token, all of which are on one bucket.
-fn bucket(pattern: &Pattern, actions: Action) -> Option<Bucket> {
-    Some(Bucket { id: bytes(pattern.id()?), flags: flags(actions) })
+/// A pattern of a Read/Write token: each is on one bucket.
+fn bucket(pattern: &Pattern, access: Access) -> Option<Bucket> {
+    Some(Bucket { id: bytes(pattern.id()?), flags: flags(access) })
+}
+
+/// Reading and writing of one pattern together, then verbs.
+fn grants(permissions: &PermissionSet) -> Vec<Grant> {
+    let access = permissions.access().map(|(pattern, access)| {
+        let any = access.contains(Access::ANY);
+        Grant::new(&pattern, if any { Actions::Any {} } else { Actions::ReadWrite { flags: flags(access) } })
+    });
+    let verbs = permissions
+        .verbs()
+        .map(|(verb, pattern)| Grant::new(&pattern, Actions::Verb { name: verb.as_str().to_owned() }));
+    access.chain(verbs).collect()
 }
 
 impl Grant {
-    fn new(pattern: &Pattern, actions: Action) -> Self {
-        let Pattern { organization, kind, id } = pattern;
+    fn new(pattern: &Pattern, actions: Actions) -> Self {
+        let Pattern { organization, resource_type, id } = pattern;
         Self {
-            actions: Actions::Flags { flags: flags(actions) },
-            kind: kind.map(|kind| kind.as_str().to_owned()),
+            actions,
+            resource_type: resource_type.map(|named| named.as_str().to_owned()),
             organization: organization.map(bytes),
             id: id.map(bytes),
         }
     }
 
     fn read(self) -> Result<impl Iterator<Item = Permission>, Malformed> {
-        let kind = self.kind.map(|name| ResourceType::new(&name)).transpose();
-        let kind = kind.map_err(|_| Malformed("a text is not the name of a resource type"))?;
-        let pattern = Pattern::new(kind, self.organization.map(id).transpose()?, self.id.map(id).transpose()?);
+        let named = self.resource_type.map(|name| ResourceType::new(&name)).transpose();
+        let named = named.map_err(|_| Malformed("a text is not the name of a resource type"))?;
+        let pattern = Pattern::new(self.organization.map(id).transpose()?, named, self.id.map(id).transpose()?);
         let pattern = pattern.map_err(|_| Malformed("a permission puts the instance into an organization"))?;
-        let Actions::Flags { flags } = self.actions;
-        Ok(actions(flags)?.iter().map(move |action| Permission { pattern, action }))
+        let (one, two) = match self.actions {
+            Actions::ReadWrite { flags } => (None, Some(action(flags)?)),
+            Actions::Any {} => (Some(action::Grant::Any), None),
+            Actions::Verb { name } => {
+                let verb = Verb::new(&name).map_err(|_| Malformed("a text is not a verb"))?;
+                (Some(action::Grant::Verb(verb)), None)
+            }
+        };
+        let grants = one.into_iter().chain(two.into_iter().flat_map(Action::grants));
+        Ok(grants.map(move |grant| Permission::new(grant, pattern)))
     }
 }
 
-fn flags(actions: Action) -> u8 {
-    FLAGS.iter().filter(|(action, _)| actions.contains(*action)).fold(0, |flags, (_, flag)| flags | flag)
+fn flags(access: Access) -> u8 {
+    let flag = |part: Access, flag: u8| if access.contains(part) { flag } else { 0 };
+    flag(Access::READ, READ) | flag(Access::WRITE, WRITE)
 }
 
-fn actions(flags: u8) -> Result<Action, Malformed> {
-    let (actions, rest) = FLAGS.iter().fold((Action::empty(), flags), |(actions, rest), (action, flag)| {
-        if flags & flag == 0 { (actions, rest) } else { (actions | *action, rest & !flag) }
-    });
-    if actions.is_empty() || rest != 0 {
-        return Err(Malformed("a permission has no action, or an unknown one"));
+fn action(flags: u8) -> Result<Action, Malformed> {
+    match flags {
+        READ => Ok(Action::READ),
+        WRITE => Ok(Action::WRITE),
+        3 => Ok(Action::READ_WRITE),
+        _ => Err(Malformed("a permission has no action, or an unknown one")),
     }
-    Ok(actions)
 }
 
 impl From<token::Status> for Status {
