@@ -125,7 +125,7 @@ pub use authority::request::{Everywhere, Issued, Receipt, Rotation, Update, Upda
 pub use authority::{Authority, Builder};
 pub use index::list::{Filter, Page};
 pub use model::action::{Action, ActionError, AsAction, Grant, Read, ReadWrite, Write};
-pub use model::decision::{Denial, Liveness, Permit, Reason, decide};
+pub use model::decision::{Decision, Denial, Liveness, Permit, Reason, decide};
 pub use model::expiry::Expiry;
 pub use model::id::{IdError, OrgId, ResourceId, TokenId, UserId};
 pub use model::kind::{KindError, KindName, TokenKind, UnknownKind};

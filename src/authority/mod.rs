@@ -35,7 +35,7 @@ use crate::authority::request::{Issued, Receipt, Rotation, Update, Updated};
 use crate::authority::shared::Shared;
 use crate::index::list::{Filter, Page};
 use crate::model::action::{Action, AsAction};
-use crate::model::decision::{Denial, Permit, decide};
+use crate::model::decision::{Decision, Denial, Permit, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::resource::{AsResource, Resource};
 use crate::model::time::Timestamp;
@@ -258,22 +258,43 @@ impl Authority {
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
     }
 
-    /// What [`Principal::authorize`] would answer a token now, without its secret and without a permit, for whoever may see
-    /// the token: why a request is denied, or that it would not be.
+    /// Returns what [`Principal::authorize`] would answer this token now. It needs no secret and gives no permit. The actor
+    /// must be allowed to see the token (design rule 12).
+    ///
+    /// ```
+    /// # use portcullis::{Actor, Authority, MemoryStore, NewToken, OrgId, ResourceId, UserId};
+    /// use portcullis::{Action, Resource};
+    ///
+    /// # let (bob, org, bucket) = (UserId::generate()?, OrgId::generate()?, ResourceId::generate()?);
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let support = Actor::host("support");
+    /// # let sensor = authority.create(&support, NewToken::read_write(org).write(bucket).owner(bob)).wait()?.token;
+    /// let bucket = Resource::bucket(org, bucket);
+    /// assert!(authority.explain(&support, sensor.id(), Action::WRITE, &bucket)?.is_allowed());
+    ///
+    /// let decision = authority.explain(&support, sensor.id(), Action::READ, &bucket)?;
+    /// println!("{decision}"); // missing permission `read:orgs/…/buckets/…`
+    /// # assert!(decision.to_string().starts_with("missing permission `read:orgs/"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or the actor may not see it; the actor is not accepted; or the store is being read anew.
+    /// - [`Error::NotFound`]: there is no such token, or none that the actor may see.
+    /// - [`Error::NotAccepted`], [`Error::Foreign`]: the actor may not ask anything.
+    /// - [`Error::Stale`], [`Error::Unavailable`]: the authority denies everything for now.
     pub fn explain(
         &self,
         actor: impl Into<Actor>,
         id: TokenId,
         action: impl Into<Action>,
         resource: &Resource,
-    ) -> Result<Result<(), Denial>, Error> {
-        let revision = Some(self.position().revision);
+    ) -> Result<Decision, Error> {
+        let revision = self.position().revision;
         let token = self.get(actor, id)?;
-        let decision = decide(&token.kind, &token.liveness, action, resource, self.now());
-        Ok(decision.map_err(|denial| Denial { revision, ..denial }))
+        Ok(match decide(&token.kind, &token.liveness, action, resource, self.now()) {
+            Ok(()) => Decision::Allowed { revision },
+            Err(denial) => Decision::Denied(Denial { revision: Some(revision), ..denial }),
+        })
     }
 
     /// The time, by the authority's clock.

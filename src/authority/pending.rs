@@ -110,20 +110,35 @@ impl<T> Pending<T> {
         }
     }
 
-    /// Blocks this thread until the answer is here, but no longer than that.
+    /// Blocks this thread until the answer is here, for `timeout` at most. Returns `None` if there is no answer yet: the
+    /// call is still under way, and can be waited for again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use portcullis::{Authority, MemoryStore, UserId};
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// let mut setup = authority.setup(UserId::generate()?);
+    /// let root = loop {
+    ///     match setup.wait_for(Duration::from_secs(1))? {
+    ///         Some(root) => break root,
+    ///         None => println!("the store is slow; still waiting"),
+    ///     }
+    /// };
+    /// # assert_eq!(root.token.revision(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The call failed; or, as `Err(self)`, there is no answer yet.
-    pub fn wait_for(self, timeout: Duration) -> Result<Result<T, Error>, Self> {
+    /// The call failed. So it does, as with [`Error::Closed`], once the answer was taken.
+    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<T>, Error> {
         let start = Instant::now();
         let mut state = self.shared.lock();
         loop {
             if let Some(answer) = state.take() {
-                return Ok(answer);
+                return answer.map(Some);
             }
             let Some(rest) = timeout.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) else {
-                drop(state);
-                return Err(self);
+                return Ok(None);
             };
             state = self.shared.answered.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -172,6 +172,67 @@ impl fmt::Debug for Denial {
 
 impl std::error::Error for Denial {}
 
+/// The answer to a request, without a permit: what [`Authority::explain`](crate::Authority::explain) returns.
+///
+/// It is for logs, and for people who ask what a token may do. To guard an operation, ask for a [`Permit`].
+///
+/// ```
+/// # use portcullis::{Authority, MemoryStore, Resource, UserId, Write};
+/// use portcullis::Decision;
+///
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let root = authority.setup(UserId::generate()?).wait()?;
+/// # let caller = authority.authenticate(root.secret.expose())?;
+/// let decision = Decision::from(caller.authorize(Write, Resource::INSTANCE));
+/// assert!(decision.is_allowed());
+/// assert_eq!(decision.to_string(), "allowed");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The token may.
+    Allowed {
+        /// The store's revision that the decision was made at: it took into account at least what was in the store then.
+        revision: u64,
+    },
+    /// The token may not, and why.
+    Denied(Denial),
+}
+
+impl Decision {
+    /// Reports whether the request is allowed.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed { .. })
+    }
+
+    /// Returns why the request is denied; `None` where it is allowed.
+    #[must_use]
+    pub const fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Allowed { .. } => None,
+            Self::Denied(denial) => Some(*denial),
+        }
+    }
+}
+
+/// Gives the permit up.
+impl<A: AsAction> From<Result<Permit<A>, Denial>> for Decision {
+    fn from(decision: Result<Permit<A>, Denial>) -> Self {
+        decision.map_or_else(Self::Denied, |permit| Self::Allowed { revision: permit.revision })
+    }
+}
+
+/// `allowed`, or the text of the [`Denial`].
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed { .. } => f.write_str("allowed"),
+            Self::Denied(denial) => denial.fmt(f),
+        }
+    }
+}
+
 /// Everything besides its permissions that decides whether a token is accepted (design rule 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Liveness {

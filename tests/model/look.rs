@@ -119,7 +119,9 @@ impl World {
         let (view, now) = (&self.seats[seat].node.view, self.now());
         for resource in resources() {
             let explained = self.authority(seat).explain(Actor::host("model"), id, Action::READ_WRITE, &resource);
-            let explained = explained.unwrap().map_err(|denial| (denial.reason(), denial.missing().collect()));
+            let explained = explained.unwrap().denial();
+            let explained =
+                explained.map_or(Ok(()), |denial| Err((denial.reason(), denial.missing().collect::<Vec<_>>())));
             let expected = match rules::decide(view, &view.tokens[&id], Action::READ_WRITE, &resource, now) {
                 Answer::Allowed => Ok(()),
                 Answer::Refused(reasons) => Err((reasons[0], Vec::new())),

@@ -129,7 +129,7 @@ fn life(world: &World, node: &Authority, walk: &mut Walk, name: &str) {
     look!(walk, caller.authorize(ReadWrite, Resource::INSTANCE).unwrap_err());
     look!(walk, caller.reach(Action::READ, ResourceType::BUCKETS, Some(org(1))).unwrap());
     let explained = node.explain(host(), given.token.id(), Action::WRITE, &Resource::INSTANCE).unwrap();
-    look!(walk, explained.unwrap_err());
+    look!(walk, explained, explained.denial().unwrap());
 
     let long = "a-secret-that-is-much-too-long-".repeat(20);
     for refused in [
@@ -344,7 +344,12 @@ fn pure(walk: &mut Walk) {
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
     let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
-    look!(walk, live, decide(&TokenKind::operator(), &live, Action::READ, &resource, Timestamp::MAX).unwrap_err());
+    look!(
+        walk,
+        live,
+        live.expires_at,
+        decide(&TokenKind::operator(), &live, Action::READ, &resource, Timestamp::MAX).unwrap_err()
+    );
 }
 
 /// One that shows it in the way in which it is asked to.

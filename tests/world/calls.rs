@@ -13,7 +13,7 @@ use portcullis::{MemoryStore, UserId};
 /// A call under way, whatever it answers: a new secret, if there is one.
 pub trait Started: Send {
     fn wait(self: Box<Self>) -> Result<Option<String>, Error>;
-    fn wait_for(self: Box<Self>, timeout: Duration) -> Result<Result<Option<String>, Error>, Box<dyn Started>>;
+    fn is_answered_within(&mut self, timeout: Duration) -> bool;
 }
 
 pub trait Answer: Send + 'static {
@@ -43,11 +43,8 @@ impl<T: Answer> Started for Pending<T> {
         (*self).wait().map(Answer::secret)
     }
 
-    fn wait_for(self: Box<Self>, timeout: Duration) -> Result<Result<Option<String>, Error>, Box<dyn Started>> {
-        match (*self).wait_for(timeout) {
-            Ok(answer) => Ok(answer.map(Answer::secret)),
-            Err(pending) => Err(Box::new(pending)),
-        }
+    fn is_answered_within(&mut self, timeout: Duration) -> bool {
+        !matches!(self.wait_for(timeout), Ok(None))
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn check(
         let permission = parsed.without_names()?;
         let resource = permission.pattern().resource();
         let resource = resource.ok_or_else(|| ApiError::invalid("a request names the type of its resource"))?;
-        let denial = context.authority.explain(&caller, id, permission.action(), &resource)?.err();
+        let denial = context.authority.explain(&caller, id, permission.action(), &resource)?.denial();
         decisions.push(Decision {
             permission,
             allowed: denial.is_none(),

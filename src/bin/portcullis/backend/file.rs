@@ -164,7 +164,7 @@ impl Backend for File {
         let decide = |request: &Permission| {
             let resource = request.pattern().resource();
             let resource = resource.ok_or_else(|| Failure::usage(format!("`{request}` names no type of resource")))?;
-            let denial = self.authority.explain(&self.host, id, request.action(), &resource)?.err();
+            let denial = self.authority.explain(&self.host, id, request.action(), &resource)?.denial();
             Ok(Decision {
                 permission: *request,
                 allowed: denial.is_none(),
