@@ -183,7 +183,7 @@ pub const CASES: [Case; 12] = [
         crowd: 0,
         prepare: nothing,
         call: |world| started(world.authority.raise_format(&world.operator())),
-        done: |_, authority| authority.format() == Some(portcullis::Record::NEWEST_FORMAT),
+        done: |_, authority| authority.format() == Some(portcullis::store::Record::NEWEST_FORMAT),
     },
     Case {
         name: "revoke what is revoked",
