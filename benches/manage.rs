@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use fill::{Nowhere, bucket, org, owner, sensor};
 use measure::{Contender, Table, medians, nanos};
+use portcullis::store::Position;
 use portcullis::{
-    Actor, Authority, Filter, Issued, MemoryStore, NewToken, Pending, Position, RedbStore, Rotation, TokenId,
-    TokenStore,
+    Actor, Authority, Filter, Issued, MemoryStore, NewToken, Pending, RedbStore, Rotation, TokenId, TokenStore,
 };
 
 fn main() {

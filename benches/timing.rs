@@ -19,9 +19,8 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use measure::{Random, Table, nanos};
-use portcullis::{
-    Actor, Authority, CommitId, MemoryStore, NewToken, OrgId, Position, Record, Secret, TokenStore, UserId,
-};
+use portcullis::store::{CommitId, Position, Record};
+use portcullis::{Actor, Authority, MemoryStore, NewToken, OrgId, Secret, TokenStore, UserId};
 use sha2::{Digest, Sha256};
 
 /// Tokens in a round.

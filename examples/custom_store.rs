@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis::{
-    Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError, Timestamp,
-    TokenId, TokenStore, testing,
+use portcullis::store::{
+    Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError,
 };
+use portcullis::{Timestamp, TokenId, TokenStore, testing};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 /// One row for each key, with the revision that wrote it, so that a new record replaces the one before it.
@@ -119,7 +119,7 @@ impl TokenStore for SqliteStore {
         }
 
         let position = head(&transaction).map_err(failed)?;
-        let mut page = Changes { records: Vec::new(), used: Vec::new(), position, more: false };
+        let mut page = Changes::new(position);
         let query = "SELECT revision, record, last_used FROM records WHERE revision > ? ORDER BY revision";
         let mut query = transaction.prepare_cached(query).map_err(failed)?;
         let mut rows = query.query((since.revision,)).map_err(failed)?;

@@ -107,7 +107,7 @@ mod index;
 mod model;
 mod random;
 mod secret;
-mod store;
+pub mod store;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -139,14 +139,11 @@ pub use model::token::{Creator, Standing, Status, Token, UnknownStatus};
 pub use model::verb::{Verb, VerbError};
 pub use random::RandomError;
 pub use secret::{Pepper, PepperError, PrefixError, Secret, SecretError};
-pub use store::{
-    Changes, ChangesError, CommitError, CommitId, DecodeError, MAX_COMMIT, MemoryStore, Position, Record, RecordKey,
-    RecordKind, StoreError, TokenStore,
-};
 #[cfg(feature = "postgres")]
-pub use store::{PostgresError, PostgresStore};
+pub use store::PostgresStore;
 #[cfg(feature = "redb")]
-pub use store::{RedbError, RedbStore};
+pub use store::RedbStore;
+pub use store::{MemoryStore, TokenStore};
 
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "redb"))]

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::testing::{Call, Fault};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, Filter, MemoryStore, NewToken,
-    Pending, Position, Reason, Receipt, Record, Resource, ResourceId, Standing, Status, StoreError, Timestamp, Token,
-    TokenId, TokenStore, Update, UserId, Write,
+    Authority, Error, Event, EventKind, Filter, MemoryStore, NewToken, Pending, Reason, Receipt, Resource, ResourceId,
+    Standing, Status, Timestamp, Token, TokenId, TokenStore, Update, UserId, Write,
 };
 use world::{NEVER, SOON, World, eventually, following, head, host};
 

@@ -25,8 +25,8 @@ mod naive;
 
 use naive::{Answer, Kind, World};
 use portcullis::{
-    Action, Denial, Expiry, Grant, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
-    Timestamp, Verb, decide, resource_type, verb,
+    Action, Denial, Expiry, Grant, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing,
+    Status, Timestamp, Verb, decide, resource_type, verb,
 };
 
 const LIVE: Liveness = Liveness {

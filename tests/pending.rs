@@ -271,7 +271,7 @@ fn a_file_stays_in_use_while_its_authority_lives() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("tokens.redb");
     let authority = Authority::open(RedbStore::open(&file).unwrap()).wait().unwrap();
-    assert!(matches!(RedbStore::open(&file), Err(portcullis::RedbError::Locked(_))));
+    assert!(matches!(RedbStore::open(&file), Err(portcullis::store::RedbError::Locked(_))));
     drop(authority);
     assert!(RedbStore::open(&file).is_ok());
 }

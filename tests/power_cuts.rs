@@ -9,8 +9,9 @@ use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
+use portcullis::store::{CommitId, Position, Record, RedbError};
 use portcullis::testing::records::{horizon, owner, token, token_described, tombstone};
-use portcullis::{CommitId, Position, Record, RedbError, RedbStore, TokenStore};
+use portcullis::{RedbStore, TokenStore};
 use redb::{BackendError, StorageBackend};
 
 /// What a disk writes whole or not at all.

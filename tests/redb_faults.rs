@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use portcullis::store::{ChangesError, CommitError, CommitId, Position, Record, RedbError};
 use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
-use portcullis::{ChangesError, CommitError, CommitId, Position, Record, RedbError, RedbStore, Timestamp, TokenStore};
+use portcullis::{RedbStore, Timestamp, TokenStore};
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 

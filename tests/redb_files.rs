@@ -5,8 +5,9 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use portcullis::store::{ChangesError, CommitId, Position, Record, RedbError};
 use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
-use portcullis::{ChangesError, CommitId, Position, Record, RedbError, RedbStore, Timestamp, TokenStore};
+use portcullis::{RedbStore, Timestamp, TokenStore};
 use redb::{Database, TableDefinition};
 
 const META: TableDefinition<&str, u64> = TableDefinition::new("portcullis");

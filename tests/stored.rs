@@ -16,10 +16,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use fixture::{HOUR, START, bucket, custom, hex, host, listed, org, set, user};
+use portcullis::store::{Position, Record, RecordKind};
 use portcullis::testing::ManualClock;
 use portcullis::{
-    Action, Actor, Authority, Clock, Error, Filter, Issued, NewToken, Pattern, Pepper, Permission, Position, Record,
-    RecordKind, RedbStore, Rotation, Secret, Standing, Timestamp, TokenId, TokenStore, Update,
+    Action, Actor, Authority, Clock, Error, Filter, Issued, NewToken, Pattern, Pepper, Permission, RedbStore, Rotation,
+    Secret, Standing, Timestamp, TokenId, TokenStore, Update,
 };
 use redb::Database;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::{Actor, Authority, CommitId, Filter, MemoryStore, Position, Record, RecordKind, TokenStore};
+use portcullis::store::{CommitId, Position, Record, RecordKind};
+use portcullis::{Actor, Authority, Filter, MemoryStore, TokenStore};
 
 /// Damage within 32 bits: all of which CRC-32 finds.
 #[derive(Debug, Clone, Copy)]

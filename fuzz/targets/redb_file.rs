@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
-use portcullis::{ChangesError, CommitId, Position, Record, RedbStore, Timestamp, TokenId, TokenStore};
+use portcullis::store::{ChangesError, CommitId, Position, Record};
+use portcullis::{RedbStore, Timestamp, TokenId, TokenStore};
 use redb::StorageBackend;
 
 /// A file in memory. Nobody else has it, so it needs no lock.

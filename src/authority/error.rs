@@ -126,7 +126,7 @@ pub enum Error {
     #[error(transparent)]
     Random(#[from] RandomError),
     /// The store was written by a newer version of this library.
-    #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::Record::NEWEST_FORMAT)]
+    #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::store::Record::NEWEST_FORMAT)]
     NewerFormat(u8),
     /// The current and the previous pepper have the same id, so that one of them would never be used.
     #[error("the current and the previous pepper have the same id `{0}`")]

@@ -194,7 +194,16 @@ impl NewToken {
 impl<K> NewToken<K> {
     fn new(kind: K) -> Self {
         let (owner, description, secret) = (None, Arc::default(), None);
-        Self { kind, details: Details { owner, description, status: Status::Active, lifetime: Lifetime::Until(Expiry::Never), secret } }
+        Self {
+            kind,
+            details: Details {
+                owner,
+                description,
+                status: Status::Active,
+                lifetime: Lifetime::Until(Expiry::Never),
+                secret,
+            },
+        }
     }
 
     /// Sets the owner. The host must state one. A principal's tokens have its own owner, and another one needs an Operator

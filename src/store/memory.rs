@@ -9,9 +9,23 @@ use crate::store::record::{Record, RecordKey, RecordKind};
 use crate::store::{Changes, ChangesError, CommitError, CommitId, Position, StoreError, TokenStore};
 use crate::sync::Mutex;
 
-/// A store in memory: for tests, and for hosts that make their tokens anew at every start.
+/// A store in memory, for tests and for hosts that create their tokens at every start.
 ///
-/// A clone is another handle on the same store, so that several authorities can share it.
+/// A clone is another handle on the same store, so that several authorities can share it. What is in it is lost with the last
+/// handle.
+///
+/// ```
+/// use portcullis::{Authority, MemoryStore, UserId};
+///
+/// let store = MemoryStore::new();
+/// let authority = Authority::open(store.clone()).wait()?;
+/// let root = authority.setup(UserId::generate()?).wait()?;
+///
+/// // Another authority on the same store knows the token, too.
+/// let other = Authority::open(store).wait()?;
+/// assert!(other.authenticate(root.secret.expose()).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<State>>);
 
@@ -29,7 +43,7 @@ struct State {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -97,7 +111,7 @@ impl TokenStore for MemoryStore {
         if since.revision < state.horizon && since != Position::ORIGIN {
             return Err(ChangesError::TooOld);
         }
-        let mut page = Changes { records: Vec::new(), used: Vec::new(), position: state.head(), more: false };
+        let mut page = Changes::new(state.head());
         let mut last = since.revision;
         for ((revision, _), record) in state.by_revision.range((since.revision + 1, RecordKey::FIRST)..) {
             if page.records.len() >= limit.max(1) && *revision != last {
@@ -112,7 +126,7 @@ impl TokenStore for MemoryStore {
         Ok(page)
     }
 
-    /// Handles are made by cloning, and nobody else can clone this one.
+    /// Only a clone is another handle, and only the owner of this one can clone it.
     fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }

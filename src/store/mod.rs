@@ -1,4 +1,16 @@
-//! Where tokens are kept: the trait that a backend implements.
+//! Where tokens are kept: the trait that a backend implements, and the backends of this crate.
+//!
+//! Most hosts name a store once, when they open an authority, and need nothing else of this module:
+//!
+//! ```
+//! use portcullis::{Authority, MemoryStore};
+//!
+//! let authority = Authority::open(MemoryStore::new()).wait()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! To write a backend of your own, implement [`TokenStore`] and run `testing::conformance` (feature `testing`) on it.
+//! The example `custom_store` is one.
 
 mod memory;
 #[cfg(feature = "postgres")]
@@ -27,55 +39,74 @@ use crate::model::id::TokenId;
 use crate::model::time::Timestamp;
 use crate::random::{self, RandomError};
 
-/// The name of one commit, chosen by whoever commits. Random, so that no two commits share one.
+/// The name of one commit, which its author chooses at random, so that no two commits share one.
+///
+/// ```
+/// use portcullis::store::CommitId;
+///
+/// let id = CommitId::generate()?;
+/// assert_eq!(CommitId::from_bytes(id.to_bytes()), id);
+/// assert_eq!(id.to_string().len(), 32); // hexadecimal digits
+/// # Ok::<(), portcullis::RandomError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommitId([u8; 16]);
 
 impl CommitId {
-    /// A new random id.
+    /// Creates a random id.
     ///
     /// # Errors
-    /// The operating system gave no randomness.
+    /// [`RandomError`]: the operating system gave no randomness.
     pub fn generate() -> Result<Self, RandomError> {
         let mut bytes = [0; 16];
         random::fill(&mut bytes)?;
         Ok(Self(bytes))
     }
 
-    /// The id with these bytes.
+    /// Returns the id with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, to be stored.
+    /// Returns the id's bytes, in the form in which a store keeps them.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
     }
 }
 
+/// 32 hexadecimal digits.
 impl fmt::Display for CommitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Uuid::from_bytes(self.0).as_simple().fmt(f)
     }
 }
 
-/// Where a store is: how many commits it has seen, and the last one's id. Two stores at one position have the same
+/// Where a store is: the number of its commits, and the id of the last one. Two stores at the same position have the same
 /// history.
+///
+/// ```
+/// use portcullis::store::{CommitId, Position};
+///
+/// let first = Position { revision: 1, commit: CommitId::from_bytes([0xab; 16]) };
+/// assert_eq!(first.to_string(), "revision 1 (abababababababababababababababab)");
+/// assert_eq!(Position::default(), Position::ORIGIN);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// The number of commits. Every commit raises it by one.
     pub revision: u64,
-    /// The last commit's id.
+    /// The id of the last commit.
     pub commit: CommitId,
 }
 
 impl Position {
-    /// Where a store that never held anything is.
+    /// The position of a store that never had a commit: revision 0, and an id of zeros.
     pub const ORIGIN: Self = Self { revision: 0, commit: CommitId([0; 16]) };
 }
 
+/// [`Position::ORIGIN`].
 impl Default for Position {
     fn default() -> Self {
         Self::ORIGIN
@@ -88,13 +119,20 @@ impl fmt::Display for Position {
     }
 }
 
-/// A store failed, in its own words.
+/// The error of a backend. It prints as that error does, and has its source.
+///
+/// ```
+/// use portcullis::store::StoreError;
+///
+/// let error = StoreError::new(std::io::Error::other("the disk is gone"));
+/// assert_eq!(error.to_string(), "the disk is gone");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
-    /// The backend's error, or a text.
+    /// Wraps the backend's error, or a text.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(error.into())
     }
@@ -104,13 +142,14 @@ impl StoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// The store is not at the expected position and this commit is not in its history. Nothing changed.
+    /// The store is not at the expected position, and this commit is not in its history. Nothing changed. Holds where the
+    /// store is.
     #[error("the store is at {0}")]
     Conflict(Position),
-    /// The store is certain that this commit is not in its history, and nothing changed.
+    /// The commit is certainly not in the store's history, and nothing changed.
     #[error("the store refused the commit")]
     Refused(#[source] StoreError),
-    /// It may have happened or not: repeating it will tell.
+    /// The commit may be in the store's history or not. Repeating it with the same id tells which.
     #[error("the store did not say whether the commit happened")]
     InDoubt(#[source] StoreError),
 }
@@ -119,11 +158,11 @@ pub enum CommitError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangesError {
-    /// The position is not in this store's history, as when a backup was restored: read everything from
+    /// The position is not in the store's history, as after the restoration of a backup. Read everything from
     /// [`Position::ORIGIN`].
     #[error("the position is not in the store's history")]
     Diverged,
-    /// What changed since then was compacted away: read everything from [`Position::ORIGIN`].
+    /// Some of the changes since the position were forgotten. Read everything from [`Position::ORIGIN`].
     #[error("the changes since that position were compacted away")]
     TooOld,
     /// The store failed.
@@ -131,99 +170,118 @@ pub enum ChangesError {
     Failed(#[source] StoreError),
 }
 
-/// A page of what changed.
+/// One page of what changed in a store.
+///
+/// A store starts from [`Changes::new`] and fills the fields. More fields may come in later versions: they start empty.
+///
+/// ```
+/// use portcullis::store::{Changes, Position};
+///
+/// let page = Changes::new(Position::ORIGIN);
+/// assert!(page.records.is_empty() && page.used.is_empty() && !page.more);
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Changes {
-    /// The records as they are now, each with the revision that wrote it, in the order of those revisions.
+    /// The records as they are now, each with the revision that wrote it, in the order of these revisions.
     pub records: Vec<(u64, Record)>,
-    /// When tokens among these records were last used, as far as [`TokenStore::touch`] said. Their order means nothing.
+    /// When tokens among these records were last used, as [`TokenStore::touch`] was told. In any order.
     pub used: Vec<(TokenId, Timestamp)>,
-    /// How far this page goes: every record whose revision is above the position asked for and at most this one's is
-    /// in it.
+    /// Where this page ends: it has every record whose revision is above the position asked for and not above this one.
     pub position: Position,
-    /// Whether there is more after it. On the last page, `position` is where the store is.
+    /// Whether more pages follow. On the last page, `position` is where the store is.
     pub more: bool,
 }
 
-/// Where an authority keeps its tokens.
+impl Changes {
+    /// Creates a last page that has no records and ends at `position`.
+    #[must_use]
+    pub const fn new(position: Position) -> Self {
+        Self { records: Vec::new(), used: Vec::new(), position, more: false }
+    }
+}
+
+/// A place where an authority keeps its tokens.
 ///
-/// A store keeps one [`Record`] for each [`RecordKey`], the last one written, with the revision that wrote it; a short
-/// history of commit ids; and, apart from all that, when each token was last used. It needs to understand nothing
-/// about tokens: a record encodes itself ([`Record::encode`], [`Record::decode`]).
+/// A store keeps one [`Record`] for each [`RecordKey`]: the last one written, with the revision that wrote it. It also keeps
+/// a short history of commit ids and, apart from all that, when each token was last used. It needs to understand nothing
+/// about tokens, because a record encodes itself ([`Record::encode`], [`Record::decode`]).
 ///
 /// # Users
-/// Hand a store to [`Authority::open`](crate::Authority::open) and forget about it. Every rule is enforced in the
-/// authority; a store that keeps the contract can get nothing wrong.
+/// Hand a store to [`Authority::open`](crate::Authority::open). The authority enforces every rule; a store that keeps the
+/// contract cannot break one.
 ///
 /// # Contract
-/// Implementors must guarantee the following. `testing::conformance` (feature `testing`) checks it,
-/// `testing::shared_conformance` for stores that can be shared.
+/// Implementors must guarantee the following. `testing::conformance` (feature `testing`) checks it, and
+/// `testing::shared_conformance` checks stores that can be shared.
 ///
-/// - **Calls** come from the authority's management thread, one at a time: blocking is fine. Only
-///   [`is_shared`](TokenStore::is_shared) and [`wake_on_change`](TokenStore::wake_on_change) come from whoever opens it, which may
-///   be async code: they return at once. Other authorities, in other processes too, may use the same store at the same time
-///   through stores of their own.
-/// - **Atomic and durable**: a commit is visible whole or not at all, and once it is acknowledged it survives a
-///   crash and a power cut.
-/// - **Conditional**: a commit is made only when the store is at the expected position, however many ask at once.
-/// - **Idempotent**: a commit that was made is acknowledged again, with the same position, when it is repeated with its
-///   id and expected position, also after others have committed. So a commit in doubt is settled by repeating it.
-///   [`CommitError::Refused`] is for when the store is certain that the commit is not in its history: an error before
-///   it has looked there is [`CommitError::InDoubt`], as is one of the backend's own commit.
-/// - **Replace by key**: a record replaces the one with the same key. A [`RecordKind::Tombstone`] has its token's
-///   key: it is kept like any other record.
-/// - **Forgetting**: a committed record whose [`Record::forgets`] is `Some(horizon)` is kept like any other; besides,
-///   the store drops every tombstone that was written at or below that revision, those of the same commit included,
-///   and from then on answers [`ChangesError::TooOld`] for every position below it but [`Position::ORIGIN`]. That holds
-///   between the pages of a reading of everything, too, since a token that an earlier page has may have been deleted and
-///   forgotten meanwhile: the authority then begins anew with larger pages, until the first reaches the horizon.
-/// - **Changes in order**: pages are in the order of revisions, never end in the middle of one, and leave none out,
+/// - **Calls** come from the authority's management thread, one at a time, and may block. Only
+///   [`is_shared`](TokenStore::is_shared) and [`wake_on_change`](TokenStore::wake_on_change) are called by the code that
+///   opens the authority, which may be async: they return at once. Other authorities, in other processes too, may use the
+///   same data at the same time, each through a store of its own.
+/// - **Atomic and durable**: a commit is visible as a whole or not at all. Once it is acknowledged it survives a crash and a
+///   power cut.
+/// - **Conditional**: a commit is made only when the store is at the expected position, however many callers try at once.
+/// - **Idempotent**: a commit that was made is acknowledged again, with the same position, when it is repeated with the same
+///   id and expected position, also after others have committed. So repeating a commit in doubt settles it.
+///   [`CommitError::Refused`] is for when the store is certain that the commit is not in its history. An error before it has
+///   looked there is [`CommitError::InDoubt`], and so is an error of the backend's own commit.
+/// - **Replace by key**: a record replaces the one with the same key. A [`RecordKind::Tombstone`] has the key of its token,
+///   and is kept like any other record.
+/// - **Forgetting**: a committed record whose [`Record::forgets`] is `Some(horizon)` is kept like any other. In addition, the
+///   store drops every tombstone that was written at or below that revision, those of the same commit included. From then
+///   on it answers [`ChangesError::TooOld`] for every position below the horizon except [`Position::ORIGIN`]. This also
+///   holds between the pages of one reading of everything, because a token on an earlier page may have been deleted and
+///   forgotten since. The authority then starts again with larger pages, until the first page reaches the horizon.
+/// - **Changes in order**: pages are in the order of revisions, never end in the middle of a revision, and leave none out,
 ///   also while others commit. A record that was replaced appears only where it was last written.
-/// - **History**: a store answers [`ChangesError::Diverged`] for a position whose commit id is not the one that it
-///   has at that revision. It may forget commit ids below the last forgetting horizon; it should keep the latest
-///   thousand all the same, since a commit whose id is forgotten is in conflict when it is repeated.
-/// - **Last use** belongs to the token: it stays when the token's record is replaced, and goes when its tombstone is
+/// - **History**: a store answers [`ChangesError::Diverged`] for a position whose commit id is not the one that the store
+///   has at that revision. It may forget commit ids below the last horizon. It should still keep the latest thousand,
+///   because a commit whose id is forgotten is in conflict when it is repeated.
+/// - **Last use** belongs to the token: it stays when the token's record is replaced, and goes when the token's tombstone is
 ///   dropped.
-/// - **Trusted**: what a store returns is believed. Whoever can write to it can make tokens. It holds digests
-///   of secrets, never secrets; a record's bytes are still not for logs.
+/// - **Trusted**: the authority believes what a store returns. Anyone who can write to the store can make tokens. The store
+///   holds digests of secrets, never secrets; do not log the bytes of a record all the same.
 pub trait TokenStore: Send {
-    /// If the store is at `expected`, writes every record atomically and durably, moves on to the next revision under
-    /// the commit id, and returns the new position. Otherwise changes nothing and says where it is.
+    /// Writes every record atomically and durably, moves on to the next revision under the commit id, and returns the new
+    /// position, if the store is at `expected`. Otherwise changes nothing and tells where the store is.
     ///
-    /// There are at most [`MAX_COMMIT`] records, no two with the same key.
+    /// There are at most [`MAX_COMMIT`] records, and no two of them have the same key.
     ///
     /// # Errors
-    /// Nothing was acknowledged. See [`CommitError`] for what may have happened.
+    /// The commit was not acknowledged. [`CommitError`] tells by its variants what may have happened.
     fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError>;
 
-    /// What changed after `since`, in revision order, in pages of whole revisions: at least one revision if there is
-    /// any, and about `limit` records.
+    /// Returns what changed after `since`, in the order of revisions, in pages of whole revisions: at least one revision if
+    /// there is any, and about `limit` records.
     ///
     /// # Errors
-    /// There is no way from `since` to here, or the store failed.
+    /// - [`ChangesError::Diverged`], [`ChangesError::TooOld`]: no sequence of changes leads from `since` to here.
+    /// - [`ChangesError::Failed`]: the store failed.
     fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError>;
 
-    /// Remembers when tokens were last used. This is no commit: the later time wins, tokens that are unknown are left
-    /// out, and losing it is harmless.
+    /// Records when tokens were last used. This is not a commit: the later time wins, unknown tokens are skipped, and losing
+    /// the times is harmless.
     ///
     /// # Errors
-    /// The store failed. The times are offered again later.
+    /// The store failed. The authority offers the times again later.
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError>;
 
-    /// Whether another authority may commit to the store while this one has it. Asked once, when an authority opens it.
+    /// Reports whether another authority may commit to the store while this one has it. Called once, when an authority opens
+    /// the store.
     ///
-    /// Provided: yes, which is always safe. A store that is sure that nobody else can, as one that holds a lock on its
-    /// file, says no: its authority then misses nothing however long the store fails, and its receipts hold at once.
+    /// The default is `true`, which is always safe. A store that excludes all others, for example by a lock on its file,
+    /// returns `false`: then its authority misses nothing however long the store fails, and its receipts hold at once.
     fn is_shared(&self) -> bool {
         true
     }
 
-    /// Takes what to wake when another authority has committed, so that this one looks sooner than its next turn. Called
-    /// once, when an authority opens the store.
+    /// Takes a waker, to be woken when another authority has committed, so that this one reads sooner. Called once, when an
+    /// authority opens the store.
     ///
-    /// Provided: does nothing, and nothing depends on it. A wake too many costs a reading; one too few costs only time.
+    /// The default does nothing, and nothing depends on it: one wake too many costs one reading, one too few costs only time.
     fn wake_on_change(&mut self, _waker: Waker) {}
 }
 
-/// The most records in one commit.
+/// The largest number of records in one commit.
 pub const MAX_COMMIT: usize = 1_000;

@@ -11,11 +11,21 @@ use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Standing, Status, Token};
 use crate::secret::{Credential, Digest};
 
-/// One thing that a store keeps: a token, the trace of a deleted one, the standing of an owner or an organization, or
+/// One thing that a store keeps: a token, the tombstone of a deleted token, the standing of an owner or an organization, or
 /// one of the store's own marks.
 ///
-/// A backend stores its [`key`](Self::key) and its [encoded](Self::encode) bytes and need not look inside.
+/// A backend stores the record's [`key`](Self::key) and its [encoded](Self::encode) bytes, and need not look inside.
 /// Neither `Debug` nor anything else shows a digest.
+///
+/// ```
+/// # use portcullis::testing::records;
+/// # let record = records::token(1);
+/// use portcullis::store::{RecordKey, RecordKind};
+///
+/// assert_eq!(record.kind(), RecordKind::Token);
+/// assert_eq!(record.token().map(RecordKey::token), Some(record.key()));
+/// assert_eq!(record.forgets(), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record(pub(crate) Body);
 
@@ -71,7 +81,7 @@ impl TokenRecord {
     }
 }
 
-/// What is left of a deleted token until it is purged.
+/// What is kept of a deleted token until it is purged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tombstone {
     pub(crate) id: TokenId,
@@ -97,13 +107,13 @@ pub(crate) enum Mark {
     Format(u8),
 }
 
-/// What kind of record it is.
+/// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RecordKind {
     /// A token.
     Token,
-    /// What is left of a deleted token; it has the token's key.
+    /// What is kept of a deleted token. It has the token's key.
     Tombstone,
     /// The standing of an owner.
     Owner,
@@ -113,7 +123,18 @@ pub enum RecordKind {
     Mark,
 }
 
-/// What a record is about: the name that it is stored under. Seventeen bytes, or a short text.
+/// The name that a record is stored under: 17 bytes, or a text of 33 characters.
+///
+/// ```
+/// use portcullis::TokenId;
+/// use portcullis::store::RecordKey;
+///
+/// let id: TokenId = "0a1b2c3d4e5f6071".parse()?;
+/// let key = RecordKey::token(id);
+/// assert_eq!(key.to_bytes()[..1], *b"t");
+/// assert_eq!(key.to_string(), "t00000000000000000a1b2c3d4e5f6071");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
     table: Table,
@@ -133,7 +154,7 @@ impl RecordKey {
     /// The first key in order.
     pub(crate) const FIRST: Self = Self { table: Table::Mark, id: 0 };
 
-    /// The key of a token and of its tombstone.
+    /// Returns the key of a token, which is also that of its tombstone.
     #[must_use]
     pub const fn token(id: TokenId) -> Self {
         Self { table: Table::Token, id: id.to_u128() }
@@ -150,7 +171,7 @@ impl RecordKey {
     pub(crate) const SET_UP: Self = Self { table: Table::Mark, id: 0 };
     pub(crate) const FORMAT: Self = Self { table: Table::Mark, id: 2 };
 
-    /// The key as bytes, distinct for distinct keys.
+    /// Returns the key as bytes. Distinct keys have distinct bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 17] {
         let mut bytes = [0; 17];
@@ -175,7 +196,7 @@ impl fmt::Debug for RecordKey {
 }
 
 impl Record {
-    /// What it is about.
+    /// Returns the key that the record is stored under.
     #[must_use]
     pub const fn key(&self) -> RecordKey {
         match &self.0 {
@@ -189,7 +210,7 @@ impl Record {
         }
     }
 
-    /// What kind of record it is.
+    /// Returns the kind of the record.
     #[must_use]
     pub const fn kind(&self) -> RecordKind {
         match &self.0 {
@@ -201,7 +222,7 @@ impl Record {
         }
     }
 
-    /// The token that it is, or is left of.
+    /// Returns the id of the token, if the record is a token or a tombstone.
     #[must_use]
     pub const fn token(&self) -> Option<TokenId> {
         match &self.0 {
@@ -211,7 +232,8 @@ impl Record {
         }
     }
 
-    /// The revision at and below which the store is to drop its tombstones, if this record says so.
+    /// Returns the revision at and below which the store must drop its tombstones, if the record demands that. See *Forgetting*
+    /// in the contract of [`TokenStore`](crate::TokenStore).
     #[must_use]
     pub const fn forgets(&self) -> Option<u64> {
         match &self.0 {

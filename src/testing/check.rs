@@ -150,7 +150,8 @@ impl<S: TokenStore> Subject<S> {
 
     /// All pages after a position. What every page is to be is checked on the way.
     pub(super) fn all(&mut self, since: Position, limit: usize) -> Result<Changes, String> {
-        let mut all = Changes { records: Vec::new(), used: Vec::new(), position: since, more: true };
+        let mut all = Changes::new(since);
+        all.more = true;
         while all.more {
             let page = self.page(all.position, limit).map_err(said("changes"))?;
             if page.more && page.position.revision <= all.position.revision {

@@ -54,7 +54,8 @@ impl<S> FaultyStore<S> {
 /// When a [`FaultyStore`] fails. A clone is another handle on the same.
 ///
 /// ```
-/// # use portcullis::{testing::{Call, Fault, FaultyStore}, CommitError, CommitId, MemoryStore, Position, TokenStore};
+/// # use portcullis::store::{CommitError, CommitId, Position};
+/// # use portcullis::{testing::{Call, Fault, FaultyStore}, MemoryStore, TokenStore};
 /// let (mut store, faults) = FaultyStore::new(MemoryStore::new());
 /// faults.next(Call::Commit, Fault::DoubtAfter);
 /// let id = CommitId::generate()?;

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use portcullis::{Actor, Authority, Error, Filter, Issued, NewToken, OrgId, RedbError, RedbStore, ResourceId, UserId};
+use portcullis::store::RedbError;
+use portcullis::{Actor, Authority, Error, Filter, Issued, NewToken, OrgId, RedbStore, ResourceId, UserId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{child, on_small_disk, succeeds, this_program};

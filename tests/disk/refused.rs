@@ -7,8 +7,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use portcullis::store::{CommitId, Position, RedbError};
 use portcullis::testing::records::{owner, token};
-use portcullis::{CommitId, Position, RedbError, RedbStore, TokenStore};
+use portcullis::{RedbStore, TokenStore};
 
 use crate::child::{child, on_small_disk, succeeds, this_program};
 

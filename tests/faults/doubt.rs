@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, MemoryStore, NewToken, Position,
-    Reason, Record, Standing, Status, StoreError, Timestamp, TokenId, TokenStore, Update, UserId,
+    Authority, Error, Event, EventKind, MemoryStore, NewToken, Reason, Standing, Status, Timestamp, TokenId,
+    TokenStore, Update, UserId,
 };
 
 use crate::world::{NEVER, World, eventually, following, host, now};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use portcullis::store::{ChangesError, Position};
 use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{
-    Authority, Changes, ChangesError, Error, Filter, MemoryStore, NewToken, Position, Reason, Standing, Timestamp,
-    TokenStore, Update, UserId,
+    Authority, Error, Filter, MemoryStore, NewToken, Reason, Standing, Timestamp, TokenStore, Update, UserId,
 };
 
 use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
@@ -280,7 +280,11 @@ fn a_store_that_can_never_be_read_to_its_end_keeps_nobody_waiting() {
 fn pages_that_lead_nowhere_are_a_failure() {
     let world = World::new(NEVER);
     for store in [MemoryStore::new(), world.store.clone()] {
-        let read = |store: &mut MemoryStore, since, limit| Ok(Changes { more: true, ..store.changes(since, limit)? });
+        let read = |store: &mut MemoryStore, since, limit| {
+            let mut page = store.changes(since, limit)?;
+            page.more = true;
+            Ok(page)
+        };
         assert!(matches!(Authority::open(Reads(store, read)).wait(), Err(Error::Store(_))));
     }
 }

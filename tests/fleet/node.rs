@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Actor, Authority, Changes, ChangesError, CommitError, CommitId, Error, Event, EventKind, Filter, NewToken, OrgId,
-    Pending, Position, PostgresStore, Read, Receipt, Record, Resource, Secret, Standing, Status, StoreError, Timestamp,
-    TokenId, TokenStore, Update, UserId,
+    Actor, Authority, Error, Event, EventKind, Filter, NewToken, OrgId, Pending, PostgresStore, Read, Receipt,
+    Resource, Secret, Standing, Status, Timestamp, TokenId, TokenStore, Update, UserId,
 };
 use serde::{Deserialize, Serialize};
 

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::{
-    Changes, ChangesError, CommitError, CommitId, MemoryStore, Position, Record, StoreError, Timestamp, TokenId,
-    TokenStore,
-};
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
+use portcullis::{MemoryStore, Timestamp, TokenId, TokenStore};
 
 /// Where a store is kept.
 pub trait Place: Send {

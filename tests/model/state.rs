@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis::{
-    Liveness, OrgId, Pattern, Permission, Position, Reason, Standing, Status, Timestamp, TokenId, UserId,
-};
+use portcullis::store::Position;
+use portcullis::{Liveness, OrgId, Pattern, Permission, Reason, Standing, Status, Timestamp, TokenId, UserId};
 
 use super::naive::{self, Kind};
 

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use portcullis::store::{ChangesError, CommitError, CommitId, Position, PostgresError};
 use portcullis::testing::records::{horizon, set_up, token, tombstone};
 use portcullis::testing::{conformance, shared_conformance};
 use portcullis::{
-    Actor, Authority, ChangesError, CommitError, CommitId, Error, Event, NewToken, OrgId, Position, PostgresError,
-    PostgresStore, Reason, ResourceId, Standing, TokenStore, UserId,
+    Actor, Authority, Error, Event, NewToken, OrgId, PostgresStore, Reason, ResourceId, Standing, TokenStore, UserId,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgPool};

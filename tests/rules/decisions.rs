@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Action, Authority, AuthorizeError, Changes, ChangesError, CommitError, CommitId, Denial, Error, Expiry, Issued,
-    KindError, Liveness, MemoryStore, NewToken, Permission, PermissionSet, Permit, Position, Principal, Read,
-    ReadWrite, Reason, Record, Resource, ResourceType, Rotation, Secret, Standing, Status, StoreError, Timestamp,
-    TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
+    Action, Authority, AuthorizeError, Denial, Error, Expiry, Issued, KindError, Liveness, MemoryStore, NewToken,
+    Permission, PermissionSet, Permit, Principal, Read, ReadWrite, Reason, Resource, ResourceType, Rotation, Secret,
+    Standing, Status, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
 };
 
 use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};

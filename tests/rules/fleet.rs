@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::testing::{Call, Fault, Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Action, Authority, Builder, Changes, ChangesError, Clock, CommitError, CommitId, Error, Everywhere, MemoryStore,
-    NewToken, Position, Principal, Read, Reason, Receipt, Record, RedbStore, Resource, Standing, StoreError,
-    SystemClock, Timestamp, TokenId, TokenStore, Update,
+    Action, Authority, Builder, Clock, Error, Everywhere, MemoryStore, NewToken, Principal, Read, Reason, Receipt,
+    RedbStore, Resource, Standing, SystemClock, Timestamp, TokenId, TokenStore, Update,
 };
 
 use crate::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis::store::{ChangesError, CommitError, CommitId, Position, StoreError};
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Expiry, Filter, Issued,
-    KindName, Liveness, NewToken, Pattern, Pepper, Permission, PermissionSet, Position, Read, ReadWrite, RedbStore,
-    Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Status, StoreError, SystemClock, Timestamp,
-    TokenId, TokenKind, TokenStore, TracingObserver, Update, Write, decide,
+    Action, Actor, Authority, Builder, Error, Everywhere, Expiry, Filter, Issued, KindName, Liveness, NewToken,
+    Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType,
+    Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver,
+    Update, Write, decide,
 };
 use sha2::{Digest, Sha256};
 
@@ -327,7 +328,7 @@ fn stores(world: &World, walk: &mut Walk) {
         let mut bytes = record.encode();
         for at in 0..bytes.len() {
             bytes[at] ^= 0x10;
-            look!(walk, portcullis::Record::decode(&bytes).unwrap_err());
+            look!(walk, portcullis::store::Record::decode(&bytes).unwrap_err());
             bytes[at] ^= 0x10;
         }
     }

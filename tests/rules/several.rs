@@ -2,9 +2,9 @@
 
 use std::sync::Barrier;
 
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Authority, Changes, ChangesError, CommitError, CommitId, Error, MemoryStore, NewToken, Position, Reason, Record,
-    Rotation, Standing, Status, StoreError, Timestamp, TokenId, TokenStore, Update,
+    Authority, Error, MemoryStore, NewToken, Reason, Rotation, Standing, Status, Timestamp, TokenId, TokenStore, Update,
 };
 
 use crate::fixture::{HOUR, START, World, all, host, ok, org, text, user};

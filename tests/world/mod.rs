@@ -7,10 +7,11 @@ pub mod stores;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use portcullis::store::Position;
 use portcullis::testing::{Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Actor, Authority, Builder, Filter, MemoryStore, NewToken, OrgId, Position, Principal, Read, Resource, ResourceId,
-    Standing, Timestamp, TokenId, TokenStore, Update, UserId, Write,
+    Actor, Authority, Builder, Filter, MemoryStore, NewToken, OrgId, Principal, Read, Resource, ResourceId, Standing,
+    Timestamp, TokenId, TokenStore, Update, UserId, Write,
 };
 
 /// So often the store is followed when a test says what happens when.

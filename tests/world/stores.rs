@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use portcullis::{
-    Changes, ChangesError, CommitError, CommitId, MemoryStore, Position, Record, StoreError, Timestamp, TokenId,
-    TokenStore,
-};
+use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
+use portcullis::{MemoryStore, Timestamp, TokenId, TokenStore};
 
 /// The store with pages of about so many records, where others have ten thousand.
 pub fn paged<S: TokenStore>(store: S, records: usize) -> impl TokenStore {

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use portcullis::{Reason, RedbError};
+use portcullis::Reason;
+use portcullis::store::RedbError;
 
 /// What the process exits with, if not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

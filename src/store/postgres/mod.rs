@@ -303,14 +303,13 @@ impl PostgresStore {
         patience: Duration,
     ) -> Result<Result<Changes, ChangesError>, PostgresError> {
         let failed = |error| PostgresError::new(&self.schema, error);
-        let nothing = |position| Changes { records: Vec::new(), used: Vec::new(), position, more: false };
         // Mostly nothing has changed, which one statement tells.
         let head = self.head(&mut *connection, since).await?;
         if let Err(error) = head.check(since) {
             return Ok(Err(error));
         }
         if head.position == since {
-            return Ok(Ok(nothing(since)));
+            return Ok(Ok(Changes::new(since)));
         }
         let begin = begin("ISOLATION LEVEL REPEATABLE READ, READ ONLY", patience);
         let mut snapshot = connection.begin_with(begin).await.map_err(failed)?;
@@ -327,7 +326,7 @@ impl PostgresStore {
             .fetch_all(&mut *snapshot)
             .await
             .map_err(failed)?;
-        let mut changes = nothing(head.position);
+        let mut changes = Changes::new(head.position);
         for row in &page {
             let revision = unsigned(row, "revision").map_err(failed)?;
             let bytes: &[u8] = row.try_get("record").map_err(failed)?;

@@ -408,7 +408,7 @@ fn read_page(read: &ReadTransaction, since: Position, limit: usize) -> Result<Pa
             return Ok(Page::Diverged);
         }
     }
-    let mut page = Changes { records: Vec::new(), used: Vec::new(), position: head(&history)?, more: false };
+    let mut page = Changes::new(head(&history)?);
     let start = (since.revision.saturating_add(1), 0);
     let mut used = read.open_table(USED)?.range(start..)?;
     let mut next_used = used.next().transpose()?;

@@ -323,7 +323,10 @@ fn the_bytes_of_a_kind_are_these() {
         read(Some(organization), Some(ResourceType::TASKS), Some(id)),
         Permission { grant: Grant::Write, ..read(Some(organization), None, None) },
         Permission { grant: Grant::Any, ..read(Some(organization), Some(ResourceType::LABELS), None) },
-        Permission { grant: Grant::Verb("run".parse().unwrap()), ..read(Some(organization), Some(ResourceType::TASKS), None) },
+        Permission {
+            grant: Grant::Verb("run".parse().unwrap()),
+            ..read(Some(organization), Some(ResourceType::TASKS), None)
+        },
     ];
     for (kind, bytes) in [
         (TokenKind::operator(), "01"),

@@ -243,10 +243,9 @@ impl From<&TokenKind> for Kind {
                 buckets: kind.permissions().access().filter_map(|(pattern, access)| bucket(&pattern, access)).collect(),
             },
             // Neither of the two others is ever without an organization.
-            (KindName::Custom | KindName::AllAccess | KindName::ReadWrite, organization) => Self::Custom {
-                organization,
-                grants: grants(kind.permissions()),
-            },
+            (KindName::Custom | KindName::AllAccess | KindName::ReadWrite, organization) => {
+                Self::Custom { organization, grants: grants(kind.permissions()) }
+            }
         }
     }
 }
