@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::index::catalog::Incomplete;
-use crate::model::decision::{Denial, Reason};
+use crate::model::decision::Denial;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindError, KindName};
 use crate::model::permission_set::PermissionSet;
+use crate::model::reason::Reason;
 use crate::model::time::Timestamp;
 use crate::random::RandomError;
 use crate::secret::SecretError;

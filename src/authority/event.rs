@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::decision::Reason;
 use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::reason::Reason;
+use crate::model::status::Standing;
 use crate::model::time::Timestamp;
-use crate::model::token::Standing;
 use crate::store::Position;
 
 /// Something that happened: for the host's audit log.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::authority::error::Error;
 use crate::authority::request::Everywhere;
 use crate::index::Index;
-use crate::model::decision::Reason;
+use crate::model::reason::Reason;
 use crate::model::time::{Clock, Timestamp};
 use crate::store::Position;
 use crate::sync::{Mutex, MutexGuard};

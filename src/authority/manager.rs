@@ -14,7 +14,7 @@ use crate::authority::pending::Answer;
 use crate::authority::request::Receipt;
 use crate::authority::shared::Shared;
 use crate::index::Index;
-use crate::model::decision::Reason;
+use crate::model::reason::Reason;
 use crate::model::time::Timestamp;
 use crate::store::record::Record;
 use crate::store::{ChangesError, CommitError, CommitId, MAX_COMMIT, Position, StoreError, TokenStore};

@@ -10,8 +10,8 @@ use crate::model::id::{OrgId, ResourceId, UserId};
 use crate::model::kind::{KindError, TokenKind};
 use crate::model::pattern::Pattern;
 use crate::model::permission::Permission;
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::model::token::Status;
 use crate::secret::Secret;
 
 /// A token to be created, by [`Authority::create`](crate::Authority::create).

@@ -14,8 +14,9 @@ use crate::index::Index;
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindError, KindName, TokenKind};
+use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
-use crate::model::token::{Standing, Status, Token};
+use crate::model::token::Token;
 use crate::secret::Secret;
 use crate::store::record::{Body, Mark, Stand, TokenRecord, Tombstone};
 

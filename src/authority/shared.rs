@@ -6,7 +6,7 @@ use crate::authority::error::{AuthenticateError, AuthorizeError};
 use crate::authority::health::{Contact, Staleness};
 use crate::index::{Handle, Index};
 use crate::model::action::Action;
-use crate::model::decision::Reason;
+use crate::model::reason::Reason;
 use crate::model::resource::Resource;
 use crate::model::time::Clock;
 use crate::secret::{Digest, Format, Keyring, Presented};

@@ -9,7 +9,8 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::authority::error::AuthorizeError;
 use crate::http::credentials::HeaderError;
 use crate::http::error_body::{ERROR_CODE, JSON, error_body};
-use crate::model::decision::{Denial, Reason};
+use crate::model::decision::Denial;
+use crate::model::reason::Reason;
 
 /// Why a request goes no further: for the host, whole. What the client is told is a [`Rejection`].
 ///

@@ -5,8 +5,9 @@ use crate::index::catalog::Incomplete;
 use crate::index::slot::{Facts, Slot};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::KindName;
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::model::token::{Creator, Status, Token};
+use crate::model::token::{Creator, Token};
 use crate::sync::atomic::Ordering::Relaxed;
 
 /// Which tokens to list: those that fit everything that is set. The default is all.

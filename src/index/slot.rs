@@ -5,11 +5,11 @@ use subtle::ConstantTimeEq;
 use crate::index::lookup::Words;
 use crate::index::whole;
 use crate::model::action::Access;
-use crate::model::decision::Liveness;
 use crate::model::expiry::Expiry;
 use crate::model::kind::KindName;
+use crate::model::liveness::Liveness;
+use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
-use crate::model::token::{Standing, Status};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::spin_loop;
 

@@ -2,7 +2,7 @@
 
 use crate::index::segments::Segments;
 use crate::index::{halves, whole};
-use crate::model::token::Standing;
+use crate::model::status::Standing;
 use crate::sync::TRIED;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 

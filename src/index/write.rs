@@ -8,8 +8,8 @@ use crate::index::{Index, halves, words};
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
+use crate::model::status::Standing;
 use crate::model::time::Timestamp;
-use crate::model::token::Standing;
 use crate::secret::Digest;
 use crate::store::Position;
 use crate::store::record::{Body, Mark, Record, TokenRecord};
@@ -304,8 +304,9 @@ fn forget(catalog: &mut Catalog, horizon: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::status::Status;
     use crate::model::time::SystemClock;
-    use crate::model::token::{Creator, Status};
+    use crate::model::token::Creator;
     use crate::secret::{Credential, Keyring};
     use crate::store::record::Stand;
 

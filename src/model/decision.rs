@@ -3,97 +3,13 @@
 use std::fmt;
 
 use crate::model::action::{Access, Action, AsAction};
-use crate::model::expiry::Expiry;
 use crate::model::kind::TokenKind;
+use crate::model::liveness::Liveness;
 use crate::model::permission::Permission;
+use crate::model::permit::Permit;
+use crate::model::reason::Reason;
 use crate::model::resource::{AsResource, Resource};
 use crate::model::time::Timestamp;
-use crate::model::token::{Standing, Status};
-
-/// Why a token is not accepted, or a request is denied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The token was deactivated. It can be reactivated.
-    Inactive,
-    /// The token was revoked, for good.
-    Revoked,
-    /// The token's time is over.
-    Expired,
-    /// The token's owner is suspended.
-    OwnerSuspended,
-    /// The token's owner was deleted.
-    OwnerDeleted,
-    /// The token's organization is suspended.
-    OrganizationSuspended,
-    /// The token's organization was deleted.
-    OrganizationDeleted,
-    /// The secret is no token's: it never was, it was replaced, or its token was deleted.
-    Unknown,
-    /// The text has the prefix of our secrets but not their form, or no secret can look like that: a typo, or cut off.
-    Malformed,
-    /// The token does not have the permission.
-    NotPermitted,
-    /// The authority could not read its store for too long, so that a revocation elsewhere may have passed it by
-    /// ([`Builder::stale_after`](crate::Builder::stale_after)).
-    Stale,
-    /// The authority cannot tell: it was closed, or is reading its store anew.
-    Unavailable,
-}
-
-impl Reason {
-    /// A stable name for logs and metrics: `revoked`, `notPermitted`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inactive => "inactive",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-            Self::OwnerSuspended => "ownerSuspended",
-            Self::OwnerDeleted => "ownerDeleted",
-            Self::OrganizationSuspended => "organizationSuspended",
-            Self::OrganizationDeleted => "organizationDeleted",
-            Self::Unknown => "unknown",
-            Self::Malformed => "malformed",
-            Self::NotPermitted => "notPermitted",
-            Self::Stale => "stale",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// Whether the authority cannot tell for now, which says nothing about the token.
-    #[must_use]
-    pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::Stale | Self::Unavailable)
-    }
-}
-
-impl serde::Serialize for Reason {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inactive => "the token is inactive",
-            Self::Revoked => "the token is revoked",
-            Self::Expired => "the token has expired",
-            Self::OwnerSuspended => "the token's owner is suspended",
-            Self::OwnerDeleted => "the token's owner was deleted",
-            Self::OrganizationSuspended => "the token's organization is suspended",
-            Self::OrganizationDeleted => "the token's organization was deleted",
-            Self::Unknown => "no token has this secret",
-            Self::Malformed => "the secret is malformed",
-            Self::NotPermitted => "the token does not have the permission",
-            Self::Stale => "the authority could not read its store for too long",
-            Self::Unavailable => "the authority is closed or reading its store anew",
-        })
-    }
-}
-
-impl std::error::Error for Reason {}
 
 /// A request was denied, and why (design rule 8).
 ///
@@ -108,20 +24,20 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Why.
+    /// Returns why.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// The resource that the request was about.
+    /// Returns the resource that the request was about.
     #[must_use]
     pub const fn resource(&self) -> Resource {
         self.resource
     }
 
-    /// The store's revision that the decision was made at: it took into account at least what was in the store then. `None`
-    /// from the pure [`decide`], and where a management call was refused.
+    /// Returns the store's revision that the decision was made at. The decision took into account at least what was in the
+    /// store then. `None` from the pure [`decide`], and where a management call was refused.
     #[must_use]
     pub const fn revision(&self) -> Option<u64> {
         self.revision
@@ -131,19 +47,12 @@ impl Denial {
     /// lacks. Any action is never among them. There are none unless the reason is [`Reason::NotPermitted`].
     ///
     /// ```
-    /// use portcullis::{Action, Expiry, Liveness, OrgId, Permission, Resource, ResourceType, Timestamp, TokenKind, decide};
-    /// # use portcullis::{Standing, Status};
+    /// use portcullis::{Action, Liveness, OrgId, Permission, Resource, ResourceType, Timestamp, TokenKind, decide};
     ///
     /// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
     /// let kind = TokenKind::all_access(acme);
-    /// let live = Liveness {
-    ///     status: Status::Active,
-    ///     expires_at: Expiry::Never,
-    ///     owner: Standing::Active,
-    ///     organization: Standing::Active,
-    /// };
     /// let users = Resource::global(ResourceType::USERS);
-    /// let denial = decide(&kind, &live, Action::READ, &users, Timestamp::EPOCH).unwrap_err();
+    /// let denial = decide(&kind, &Liveness::ACTIVE, Action::READ, &users, Timestamp::EPOCH).unwrap_err();
     /// assert!(denial.missing().eq([Permission::read(ResourceType::USERS)]));
     /// # Ok::<(), portcullis::IdError>(())
     /// ```
@@ -217,9 +126,9 @@ impl Decision {
 }
 
 /// Gives the permit up.
-impl<A: AsAction> From<Result<Permit<A>, Denial>> for Decision {
-    fn from(decision: Result<Permit<A>, Denial>) -> Self {
-        decision.map_or_else(Self::Denied, |permit| Self::Allowed { revision: permit.revision })
+impl<A: AsAction, R: AsResource> From<Result<Permit<A, R>, Denial>> for Decision {
+    fn from(decision: Result<Permit<A, R>, Denial>) -> Self {
+        decision.map_or_else(Self::Denied, |permit| Self::Allowed { revision: permit.revision() })
     }
 }
 
@@ -233,45 +142,6 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Everything besides its permissions that decides whether a token is accepted (design rule 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Liveness {
-    /// The token's own status.
-    pub status: Status,
-    /// From when on the token is refused.
-    pub expires_at: Expiry,
-    /// The standing of the token's owner.
-    pub owner: Standing,
-    /// The standing of the token's organization; [`Standing::Active`] for a token without one.
-    pub organization: Standing,
-}
-
-impl Liveness {
-    /// Whether a token like this is accepted at the time that `now` tells. It is asked only where the token expires.
-    ///
-    /// # Errors
-    /// It is not, and why.
-    #[inline]
-    pub fn check(&self, now: impl FnOnce() -> Timestamp) -> Result<(), Reason> {
-        match self.status {
-            Status::Active => {}
-            Status::Inactive => return Err(Reason::Inactive),
-            Status::Revoked => return Err(Reason::Revoked),
-        }
-        match self.owner {
-            Standing::Active => {}
-            Standing::Suspended => return Err(Reason::OwnerSuspended),
-            Standing::Deleted => return Err(Reason::OwnerDeleted),
-        }
-        match self.organization {
-            Standing::Active => {}
-            Standing::Suspended => return Err(Reason::OrganizationSuspended),
-            Standing::Deleted => return Err(Reason::OrganizationDeleted),
-        }
-        if self.expires_at.has_passed(now) { Err(Reason::Expired) } else { Ok(()) }
-    }
-}
-
 /// Decides on a request, given what of it is granted.
 #[inline]
 pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revision: Option<u64>) -> Result<(), Denial> {
@@ -281,25 +151,19 @@ pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revisi
     }
 }
 
-/// The pure decision: may a token of this kind, in this state, at this time, do this to that resource?
+/// Decides, as a pure function: may a token of this kind, in this state, at this time, do this to that resource?
 ///
-/// Total, without I/O, clock or state, and without allocation. [`Principal::authorize`](crate::Principal::authorize)
+/// It is total: without I/O, clock or state, and without allocation. [`Principal::authorize`](crate::Principal::authorize)
 /// gives the same answer for a token that an authority holds, with a [`Permit`] as proof.
 ///
 /// ```
-/// use portcullis::{Action, Expiry, Liveness, OrgId, Reason, Resource, Standing, Status, Timestamp, TokenKind, decide};
+/// use portcullis::{Action, Liveness, OrgId, Resource, Timestamp, TokenKind, decide, resource_type};
 ///
-/// let org: OrgId = "0a1b2c3d4e5f6071".parse()?;
-/// let kind = TokenKind::all_access(org);
-/// let live = Liveness {
-///     status: Status::Active,
-///     expires_at: Expiry::Never,
-///     owner: Standing::Active,
-///     organization: Standing::Active,
-/// };
-/// let now = Timestamp::EPOCH;
+/// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
+/// let (kind, live, now) = (TokenKind::all_access(acme), Liveness::ACTIVE, Timestamp::EPOCH);
 ///
-/// assert!(decide(&kind, &live, Action::WRITE, &Resource::buckets(org), now).is_ok());
+/// let invoices = Resource::within(acme, resource_type!("invoices"));
+/// assert!(decide(&kind, &live, Action::WRITE, &invoices, now).is_ok());
 ///
 /// let denial = decide(&kind, &live, Action::WRITE, &Resource::INSTANCE, now).unwrap_err();
 /// assert_eq!(denial.to_string(), "missing permission `write:instance`");
@@ -307,7 +171,8 @@ pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revisi
 /// ```
 ///
 /// # Errors
-/// The token or the request is refused, and why.
+/// - Why the token is refused, as by [`Liveness::check`].
+/// - [`Reason::NotPermitted`]: a permission is missing. [`Denial::missing`] names it.
 #[inline]
 pub fn decide(
     kind: &TokenKind,
@@ -319,55 +184,4 @@ pub fn decide(
     let action = action.into();
     liveness.check(|| now).map_err(|reason| Denial { reason, action, resource: *resource, revision: None })?;
     judge(action, kind.granted(&action, resource), resource, None)
-}
-
-/// Proof that an action on a resource was allowed: what a storage layer can demand as an argument.
-///
-/// Only [`Principal::authorize`](crate::Principal::authorize) and [`Authority::authorize`](crate::Authority::authorize) make
-/// one. `A` says for which action: `Permit<Write>` cannot be had from a read decision, and `Permit<Action>` carries an
-/// action that was known only at run time. `R` says on what: a [`Resource`], or a type of the host's own
-/// ([`AsResource`]), so that a permit for one type cannot be used for another.
-///
-/// The guarded operation takes its resource from the permit, so that what was checked is what is touched. A permit is
-/// valid for the operation that begins then. It is neither `Clone` nor stored, and does not notice a later revocation.
-///
-/// ```compile_fail
-/// use portcullis::{Permit, Read, Write};
-///
-/// fn read(permit: Permit<Read>) {}
-/// fn sneak(permit: Permit<Write>) {
-///     read(permit);
-/// }
-/// ```
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a permit is the proof that the operation it is for may begin"]
-pub struct Permit<A: AsAction, R: AsResource = Resource> {
-    action: A,
-    resource: R,
-    revision: u64,
-}
-
-impl<A: AsAction, R: AsResource> Permit<A, R> {
-    pub(crate) const fn new(action: A, resource: R, revision: u64) -> Self {
-        Self { action, resource, revision }
-    }
-
-    /// Returns what was allowed.
-    #[must_use]
-    pub fn action(&self) -> Action {
-        self.action.as_action()
-    }
-
-    /// Returns what it was allowed on.
-    #[must_use]
-    pub const fn resource(&self) -> &R {
-        &self.resource
-    }
-
-    /// Returns the store's revision that the decision was made at. The decision took into account at least what was in the
-    /// store then.
-    #[must_use]
-    pub const fn revision(&self) -> u64 {
-        self.revision
-    }
 }

@@ -19,20 +19,20 @@ use crate::model::verb::Verb;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum KindName {
-    /// Everything, everywhere, and the instance itself. `operator`
+    /// Operator: everything, everywhere, and the instance itself. `operator`
     Operator,
-    /// Everything in one organization. `allAccess`
+    /// All-Access: everything in one organization. `allAccess`
     AllAccess,
-    /// Certain buckets of one organization. `readWrite`
+    /// Read/Write: certain buckets of one organization. `readWrite`
     ReadWrite,
-    /// Any other set of permissions. `custom`
+    /// Custom: any other set of permissions. `custom`
     Custom,
 }
 
 impl KindName {
     const ALL: [Self; 4] = [Self::Operator, Self::AllAccess, Self::ReadWrite, Self::Custom];
 
-    /// The name in JSON.
+    /// Returns the name in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,24 +42,36 @@ impl KindName {
             Self::Custom => "custom",
         }
     }
-}
 
-impl fmt::Display for KindName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    /// Returns the name that the documentation uses.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Operator => "Operator",
+            Self::AllAccess => "All-Access",
+            Self::ReadWrite => "Read/Write",
+            Self::Custom => "Custom",
+        }
     }
 }
 
-/// A text that names no kind.
+/// The documented name: `Operator`, `All-Access`, `Read/Write`, `Custom`.
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.title())
+    }
+}
+
+/// Why a text is not a kind's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown kind of token, expected `operator`, `allAccess`, `readWrite` or `custom`")]
-pub struct UnknownKind;
+pub struct KindNameError;
 
+/// Reads the name in JSON or the documented one.
 impl FromStr for KindName {
-    type Err = UnknownKind;
+    type Err = KindNameError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownKind)
+    fn from_str(name: &str) -> Result<Self, KindNameError> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name || kind.title() == name).ok_or(KindNameError)
     }
 }
 
@@ -106,23 +118,27 @@ impl TokenKind {
     /// The most patterns that a token can have permissions on.
     pub const MAX_PATTERNS: usize = 10_000;
 
-    /// Every action on every resource, in every organization and of the instance (design rule 3).
+    /// Creates the kind of every action on every resource, in every organization and of the instance (design rule 3).
     #[must_use]
     pub fn operator() -> Self {
         Self { name: KindName::Operator, organization: None, permissions: PermissionSet::everything().into() }
     }
 
-    /// Every action on every resource of one organization, later types included (design rule 4).
+    /// Creates the kind of every action on every resource of one organization, types and verbs to come included (design
+    /// rule 4).
     #[must_use]
     pub fn all_access(organization: OrgId) -> Self {
         let permissions = PermissionSet::from_iter([Permission::any(Pattern::all_of(organization))]);
         Self { name: KindName::AllAccess, organization: Some(organization), permissions: permissions.into() }
     }
 
-    /// These actions on these buckets of one organization (design rule 5). A bucket named twice gets both.
+    /// Creates the kind of these actions on these buckets of one organization (design rule 5). A bucket named twice gets
+    /// both.
     ///
     /// # Errors
-    /// No bucket, too many, or one without an action.
+    /// - [`KindError::Empty`]: there is no bucket.
+    /// - [`KindError::TooMany`]: there are more than [`MAX_PATTERNS`](Self::MAX_PATTERNS) buckets.
+    /// - [`KindError::Verb`]: a bucket is granted another action than reading and writing.
     pub fn read_write(
         organization: OrgId,
         buckets: impl IntoIterator<Item = (ResourceId, Action)>,
@@ -191,29 +207,29 @@ impl TokenKind {
         }
     }
 
-    /// A kind that was taken apart.
+    /// Creates a kind that was taken apart.
     pub(crate) fn restored(name: KindName, organization: Option<OrgId>, permissions: Arc<PermissionSet>) -> Self {
         Self { name, organization, permissions }
     }
 
-    /// The permissions, to be shared.
+    /// Returns the permissions, to be shared.
     pub(crate) fn shared_permissions(&self) -> Arc<PermissionSet> {
         Arc::clone(&self.permissions)
     }
 
-    /// The kind's name.
+    /// Returns the kind's name.
     #[must_use]
     pub const fn name(&self) -> KindName {
         self.name
     }
 
-    /// The organization that the token belongs to. `None` for Operators, and for Custom tokens made without one.
+    /// Returns the organization that the token belongs to. `None` for Operators, and for Custom tokens made without one.
     #[must_use]
     pub const fn organization(&self) -> Option<OrgId> {
         self.organization
     }
 
-    /// What the token may do, as permissions.
+    /// Returns what the token may do, as permissions.
     #[must_use]
     pub fn permissions(&self) -> &PermissionSet {
         &self.permissions
@@ -233,7 +249,7 @@ impl TokenKind {
         }
     }
 
-    /// Whether this kind may do everything that `other` may.
+    /// Reports whether this kind may do everything that `other` may.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.permissions.covers(&other.permissions)

@@ -1,101 +1,36 @@
 //! A token as people see it.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use crate::model::decision::{Liveness, Reason};
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
+use crate::model::liveness::Liveness;
+use crate::model::reason::Reason;
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
-
-/// A token's own status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Status {
-    /// In use.
-    Active,
-    /// Refused until it is reactivated.
-    Inactive,
-    /// Refused for good.
-    Revoked,
-}
-
-impl Status {
-    const ALL: [Self; 3] = [Self::Active, Self::Inactive, Self::Revoked];
-
-    /// The name in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A text that names no status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown status, expected `active`, `inactive` or `revoked`")]
-pub struct UnknownStatus;
-
-impl FromStr for Status {
-    type Err = UnknownStatus;
-
-    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(UnknownStatus)
-    }
-}
-
-/// Where an owner or an organization stands. One record says it for all their tokens (design rule 16).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Standing {
-    /// Nothing against it. Also of those that no one ever said anything about.
-    Active,
-    /// Its tokens are refused until it is restored.
-    Suspended,
-    /// Its tokens are refused for good.
-    Deleted,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Deleted => "deleted",
-        })
-    }
-}
 
 /// Who created a token. Stored for good.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Creator {
-    /// The host itself, under this label; setup's is `setup`.
+    /// The host itself, under this label. The label of setup is `setup`.
     Host(Arc<str>),
-    /// A token. The last of these created it, each one before created the next.
+    /// A token: the last of these. Each one before it created the next.
     Token(Arc<[TokenId]>),
 }
 
 impl Creator {
-    /// The token that created it, if one did.
+    /// Returns the token that created it, if one did.
     #[must_use]
     pub fn token(&self) -> Option<TokenId> {
         self.lineage().last().copied()
     }
 
-    /// The tokens from the first, made by the host, to the one that created it.
+    /// Returns the chain of creators: from the token that the host made to the one that created this.
     #[must_use]
     pub fn lineage(&self) -> &[TokenId] {
         match self {
@@ -134,82 +69,82 @@ pub struct Token {
 }
 
 impl Token {
-    /// Its public name.
+    /// Returns its public name.
     #[must_use]
     pub const fn id(&self) -> TokenId {
         self.id
     }
 
-    /// What it is for.
+    /// Returns its kind: what it may do.
     #[must_use]
     pub const fn kind(&self) -> &TokenKind {
         &self.kind
     }
 
-    /// The organization that it belongs to, for good.
+    /// Returns the organization that it belongs to, for good; `None` for an Operator token and for one made without.
     #[must_use]
     pub const fn organization(&self) -> Option<OrgId> {
         self.kind.organization()
     }
 
-    /// The user that it belongs to, for good.
+    /// Returns the user that it belongs to, for good.
     #[must_use]
     pub const fn owner(&self) -> UserId {
         self.owner
     }
 
-    /// What people wrote about it.
+    /// Returns what people wrote about it.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// Who created it.
+    /// Returns who created it.
     #[must_use]
     pub const fn creator(&self) -> &Creator {
         &self.creator
     }
 
-    /// Its own status. A token that is [`Status::Active`] may be refused all the same: see [`Token::check`].
+    /// Returns its status. A token that is [`Status::Active`] may be refused all the same: see [`check`](Self::check).
     #[must_use]
     pub const fn status(&self) -> Status {
         self.liveness.status
     }
 
-    /// Whether it is accepted at that time, as far as was known when it was read.
+    /// Returns `Ok` where it is accepted at that time, as far as was known when it was read.
     ///
     /// # Errors
-    /// It is not, and why.
+    /// Why it is refused, as by [`Liveness::check`].
     pub fn check(&self, now: Timestamp) -> Result<(), Reason> {
         self.liveness.check(|| now)
     }
 
-    /// When it was created.
+    /// Returns when it was created.
     #[must_use]
     pub const fn created_at(&self) -> Timestamp {
         self.created_at
     }
 
-    /// When it was last changed; its creation, if never.
+    /// Returns when it was last changed; the time of its creation where it never was.
     #[must_use]
     pub const fn updated_at(&self) -> Timestamp {
         self.updated_at
     }
 
-    /// From when on it is refused; `None` for never.
+    /// Returns from when on it is refused; `None` for never.
     #[must_use]
     pub const fn expires_at(&self) -> Option<Timestamp> {
         self.liveness.expires_at.time()
     }
 
-    /// When its secret was last accepted, to a second or so; `None` for never. Kept in memory and written behind: the
-    /// last minute or so may be lost in a crash.
+    /// Returns when its secret was last accepted, to about a second; `None` for never. It is kept in memory and written
+    /// once a minute by default: a crash can lose the last ones.
     #[must_use]
     pub const fn last_used_at(&self) -> Option<Timestamp> {
         self.last_used_at
     }
 
-    /// The store's revision at which it last changed: what a conditional [`Update`](crate::Update) compares.
+    /// Returns the store's revision at which it last changed. A conditional [`Update`](crate::Update) compares it.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

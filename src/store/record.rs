@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::decision::Liveness;
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
 use crate::model::kind::TokenKind;
+use crate::model::liveness::Liveness;
+use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
-use crate::model::token::{Creator, Standing, Status, Token};
+use crate::model::token::{Creator, Token};
 use crate::secret::{Credential, Digest};
 
 /// One thing that a store keeps: a token, the tombstone of a deleted token, the standing of an owner or an organization, or

@@ -8,8 +8,9 @@ use crate::model::action::Action;
 use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::TokenKind;
+use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
-use crate::model::token::{Creator, Standing, Status};
+use crate::model::token::Creator;
 use crate::secret::{Credential, Digest, Keyring};
 use crate::store::record::{Body, Mark, Record, Stand, TokenRecord, Tombstone};
 

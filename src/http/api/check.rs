@@ -11,8 +11,8 @@ use crate::http::api::body::{Body, Object, PostedPermission};
 use crate::http::api::error::ApiError;
 use crate::http::api::permissions::parse;
 use crate::http::api::target::Target;
-use crate::model::decision::Reason;
 use crate::model::permission::Permission;
+use crate::model::reason::Reason;
 
 /// Requests in the form of permissions, each on one resource or on one whole type.
 #[derive(Deserialize)]

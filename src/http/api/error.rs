@@ -13,10 +13,11 @@ use http::{HeaderValue, StatusCode};
 use crate::authority::error::Error;
 use crate::http::api::directory::DirectoryError;
 use crate::http::error_body::{ERROR_CODE, JSON, error_body};
-use crate::model::decision::{Denial, Reason};
+use crate::model::decision::Denial;
 use crate::model::id::IdError;
 use crate::model::kind::KindError;
 use crate::model::permission::PermissionError;
+use crate::model::reason::Reason;
 
 /// An error in InfluxDB's form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
 /// host's own routes beside them can.

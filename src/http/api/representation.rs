@@ -10,8 +10,9 @@ use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::permission::{Pattern, Permission};
 use crate::model::resource::{Resource, ResourceType};
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::model::token::{Status, Token};
+use crate::model::token::Token;
 use crate::secret::Secret;
 
 /// Where the tokens are.

@@ -13,8 +13,9 @@ use crate::model::kind::TokenKind;
 use crate::model::pattern::Pattern;
 use crate::model::permission::Permission;
 use crate::model::resource_type::ResourceType;
+use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
-use crate::model::token::{Creator, Standing, Status};
+use crate::model::token::Creator;
 use crate::secret::{Credential, Digest};
 use crate::store::record::{Mark, Stand, TokenRecord, Tombstone};
 

@@ -15,7 +15,8 @@ use crate::model::permission::Permission;
 use crate::model::permission_set::PermissionSet;
 use crate::model::resource_type::ResourceType;
 use crate::model::time::Timestamp;
-use crate::model::token::{self, Creator as Created};
+use crate::model::status;
+use crate::model::token::Creator as Created;
 use crate::model::verb::Verb;
 use crate::secret::{self, Digest};
 use crate::store::record::{self, Body, Mark, TokenRecord};
@@ -331,17 +332,17 @@ fn action(flags: u8) -> Result<Action, Malformed> {
     }
 }
 
-impl From<token::Status> for Status {
-    fn from(status: token::Status) -> Self {
+impl From<status::Status> for Status {
+    fn from(status: status::Status) -> Self {
         match status {
-            token::Status::Active => Self::Active {},
-            token::Status::Inactive => Self::Inactive {},
-            token::Status::Revoked => Self::Revoked {},
+            status::Status::Active => Self::Active {},
+            status::Status::Inactive => Self::Inactive {},
+            status::Status::Revoked => Self::Revoked {},
         }
     }
 }
 
-impl From<Status> for token::Status {
+impl From<Status> for status::Status {
     fn from(stored: Status) -> Self {
         match stored {
             Status::Active {} => Self::Active,
@@ -351,17 +352,17 @@ impl From<Status> for token::Status {
     }
 }
 
-impl From<token::Standing> for Standing {
-    fn from(standing: token::Standing) -> Self {
+impl From<status::Standing> for Standing {
+    fn from(standing: status::Standing) -> Self {
         match standing {
-            token::Standing::Active => Self::Active {},
-            token::Standing::Suspended => Self::Suspended {},
-            token::Standing::Deleted => Self::Deleted {},
+            status::Standing::Active => Self::Active {},
+            status::Standing::Suspended => Self::Suspended {},
+            status::Standing::Deleted => Self::Deleted {},
         }
     }
 }
 
-impl From<Standing> for token::Standing {
+impl From<Standing> for status::Standing {
     fn from(stored: Standing) -> Self {
         match stored {
             Standing::Active {} => Self::Active,
