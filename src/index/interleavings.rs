@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread::{self, JoinHandle};
 
-use crate::index::lookup::{Lookup, Words};
-use crate::index::slot::{Facts, Slot, State};
-use crate::index::{Handle, Index};
+use crate::index::Index;
+use crate::index::lookup::Lookup;
+use crate::index::slot::{Facts, Slot};
+use crate::index::state::State;
+use crate::index::target::Handle;
+use crate::index::words::Words;
 use crate::model::action::Action;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::TokenKind;
@@ -41,7 +44,12 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 
 fn facts(number: u32) -> Facts {
     let word = u64::from(number);
-    Facts { state: State::TOKEN, expires: word, target: [word; 2], owner: number, ..Facts::empty(number) }
+    Facts { state: State::TOKEN, expires: word, value: twice(word), owner: number, ..Facts::empty(number) }
+}
+
+/// A value with this word in both halves.
+fn twice(word: u64) -> u128 {
+    u128::from(word) << 64 | u128::from(word)
 }
 
 #[test]
@@ -54,7 +62,7 @@ fn a_slot_is_never_seen_half_written() {
             move || {
                 let seen = slot.facts(|facts| *facts);
                 let word = u64::from(seen.serial);
-                assert_eq!((seen.expires, seen.target, seen.owner), (word, [word; 2], seen.serial));
+                assert_eq!((seen.expires, seen.value, seen.owner), (word, twice(word), seen.serial));
             }
         });
         slot.write(&facts(2), &[2; 4]);
@@ -207,7 +215,7 @@ fn token(number: u64, kind: TokenKind) -> TokenRecord {
         creator: Creator::Host("test".into()),
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
-        expires_at: crate::model::expiry::Expiry::Never,
+        expires_at: None,
         credential: Credential { key: Keyring::PLAIN, digest: digest(u8::try_from(number).unwrap()) },
         overlap: None,
         former: Vec::new(),

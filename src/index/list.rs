@@ -48,13 +48,13 @@ pub struct Page {
     pub next: Option<TokenId>,
 }
 
-/// The most tokens that one call looks at of those that are shown to it, so that a filter that fits few cannot keep the list locked.
+/// How many visible tokens one call looks at, at most: a filter that fits few must not keep the catalog locked.
 const EXAMINED: usize = 10_000;
 
 impl Index {
-    /// A page of the tokens after that id which fit the filter and which `visible` lets through, by id and
-    /// organization. Where that is known to be a few, in order, only these are looked at: whoever sees few does not walk
-    /// the whole list for each.
+    /// Returns a page of the tokens after that id, in the order of ids: those that fit the filter, and that `visible` lets
+    /// through by id and organization. `only` names these in order where they are known to be few: then no other token is
+    /// looked at.
     pub(crate) fn list(
         &self,
         filter: &Filter,
@@ -68,13 +68,13 @@ impl Index {
         let order = match filter.organization {
             None => Some(&catalog.by_id),
             Some(organization) => {
-                catalog.organizations.find(&organization).and_then(|place| catalog.by_organization.get(&place))
+                catalog.organizations.find(&organization).and_then(|number| catalog.by_organization.get(&number))
             }
         };
         let owner = filter.owner.map(|owner| catalog.owners.find(&owner));
         let fits = |slot: &Slot, facts: &Facts| {
             let creator = || catalog.creators.value(slot.creator.load(Relaxed)).and_then(Creator::token);
-            filter.kind.is_none_or(|kind| facts.state.kind() == kind)
+            filter.kind.is_none_or(|kind| facts.state.kind() == Some(kind))
                 && filter.status.is_none_or(|status| facts.state.status() == status)
                 && owner.is_none_or(|owner| owner == Some(facts.owner))
                 && filter.expires_by.is_none_or(|by| facts.expires_at().has_passed(|| by))
@@ -86,16 +86,16 @@ impl Index {
         };
         let slots: Box<dyn Iterator<Item = u32>> = if let Some(ids) = only {
             let rest = ids.into_iter().filter(|id| after.is_none_or(|after| *id > after));
-            Box::new(rest.filter_map(|id| catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot))))
+            Box::new(rest.filter_map(|id| self.find(&catalog, id)))
         } else {
             let after = after.map(TokenId::to_u128);
-            Box::new(order.into_iter().flat_map(move |order| order.after(after, |slot| self.id_of(slot))))
+            Box::new(order.into_iter().flat_map(move |order| order.after(after, |slot| self.id_in(slot))))
         };
         let (mut last, mut examined) = (None, 0);
-        for place in slots {
-            let Some(slot) = self.slots.get(place) else { continue };
+        for number in slots {
+            let Some(slot) = self.slots.get(number) else { continue };
             let facts = slot.facts(|facts| *facts);
-            // As if it was not there, however many: a page that ended with it would tell of it.
+            // What is not shown does not count: a page that ended because of it would reveal it.
             let Some(id) = shown(slot, &facts) else { continue };
             if page.tokens.len() >= limit.max(1) || examined >= EXAMINED {
                 page.next = last;
@@ -103,7 +103,7 @@ impl Index {
             }
             (last, examined) = (Some(id), examined + 1);
             if fits(slot, &facts) {
-                page.tokens.extend(self.token_in(&catalog, place));
+                page.tokens.extend(self.token_in(&catalog, number));
             }
         }
         Ok(page)

@@ -1,24 +1,25 @@
-//! From a digest to the slot that holds it.
+//! The way from a digest to the slot that holds it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
 use crate::index::segments::Segments;
+use crate::index::words::Words;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{TRIED, spin_loop};
 
-/// A hash table that grows a page at a time (*extendible hashing*): readers take no lock and count no references, and a
-/// writer never copies the whole.
+/// A hash table that grows one page at a time (*extendible hashing*). Readers take no lock and count no references, and a
+/// writer never copies the whole table.
 ///
-/// What an entry says is only a hint (the slot's number and a few bits of the digest): the slot has the whole digest, and
-/// a reader compares it there. So an entry that is found is never wrong, and only a reader that finds none has to make
-/// sure that none was being moved.
+/// An entry is only a hint: the slot's number and a few bits of the digest. The slot has the whole digest, and a reader
+/// compares it there. So a slot that is found is never wrong. Only a reader that finds none has to make sure that no entry was
+/// being moved.
 pub(crate) struct Lookup {
     pages: Segments<Page>,
-    /// For each depth, the page of each value of that many leading bits of the hash. The last made is in use.
+    /// For each depth, the page of each value of that many leading bits of the hash. The directory that was made last is in use.
     directories: [OnceLock<Box<[AtomicU32]>>; MAX_DEPTH as usize + 1],
     depth: AtomicU32,
-    /// How often entries began or ended moving: odd while they do.
+    /// How often entries began or ended moving. It is odd while they move.
     moves: AtomicU64,
     /// How many pages are in use. Only the writer looks at it.
     count: AtomicU32,
@@ -26,17 +27,17 @@ pub(crate) struct Lookup {
     seeds: [u64; 2],
 }
 
-/// Open addressing. A search stays in one cache line as long as that has places, then goes on in the next: with many
-/// tokens each line read costs as much as hashing.
+/// A page of entries, with open addressing. A search stays in one cache line until it was through all of it, then goes on in
+/// the next: with many tokens, each line that is read costs as much as hashing.
 ///
-/// An entry is a slot's number plus one in the low bits, and bits of the digest in the others, so that four bytes a token
-/// do, however many there are.
+/// An entry is a slot's number plus one in the low bits, and bits of the digest in the others. So four bytes a token are enough
+/// for any number of tokens.
 #[repr(align(64))]
 struct Page {
     entries: [AtomicU32; PAGE],
-    /// The bits of an entry that are the number's: ones from the lowest on, more of them than any number here has.
+    /// A mask: the bits of an entry that belong to the number. They are the low ones, and more than any number here needs.
     numbers: AtomicU32,
-    /// Entries that are not [`FREE`], the [`DEAD`] included. Like the next, only the writer looks at it.
+    /// How many entries are not [`FREE`], the [`DEAD`] included. Like the next, only the writer looks at it.
     filled: AtomicU32,
     /// How many leading bits of the hash all digests here share.
     depth: AtomicU32,
@@ -45,16 +46,13 @@ struct Page {
 const PAGE: usize = if TRIED { 4 } else { 512 };
 /// Entries in a cache line.
 const LINE: usize = if TRIED { 4 } else { 16 };
-/// A page that has so many entries is split, or swept.
+/// A page with this many entries is split, or swept.
 const FULL: u32 = if TRIED { 3 } else { 416 };
-/// Random digests need about 25 for a thousand million tokens.
+/// Random digests need a depth of about 25 for a thousand million tokens.
 const MAX_DEPTH: u32 = 31;
 const FREE: u32 = 0;
-/// Removed, but not the end of a search. No number is all ones.
+/// A removed entry, which does not end a search. No number is all ones.
 const DEAD: u32 = u32::MAX;
-
-/// A digest as four words.
-pub(crate) type Words = [u64; 4];
 
 impl Default for Page {
     fn default() -> Self {
@@ -67,7 +65,7 @@ impl Default for Page {
     }
 }
 
-/// The entry, where these bits are the number's.
+/// Returns the entry of a slot, where `numbers` is the mask of the number's bits.
 const fn entry_of(digest: &Words, slot: u32, numbers: u32) -> u32 {
     (tag_of(digest) & !numbers) | slot.wrapping_add(1)
 }
@@ -82,12 +80,12 @@ const fn slot_of(entry: u32, numbers: u32) -> u32 {
     (entry & numbers).wrapping_sub(1)
 }
 
-/// The bits that a slot's entry needs for its number, so that it is not all ones.
+/// Returns the mask of the bits that a slot's number needs in an entry, so that it is not all ones.
 const fn bits_of(slot: u32) -> u32 {
     u32::MAX >> slot.saturating_add(2).leading_zeros()
 }
 
-/// The first `depth` bits of a hash.
+/// Returns the first `depth` bits of a hash.
 const fn leading(hash: u64, depth: u32) -> usize {
     #[allow(clippy::cast_possible_truncation)] // At most 31 bits.
     let bits = (hash >> 32 >> (32 - depth)) as usize;
@@ -95,11 +93,11 @@ const fn leading(hash: u64, depth: u32) -> usize {
 }
 
 impl Page {
-    /// What `take` makes of an entry, of those from where the hash belongs to the first free one: the first that is
-    /// something.
+    /// Shows `take` the entries from where the hash belongs to the first free one, and returns the first result that is not
+    /// `None`.
     #[inline]
     fn probe<R>(&self, hash: u64, mut take: impl FnMut(&AtomicU32, u32) -> Option<R>) -> Option<R> {
-        #[allow(clippy::cast_possible_truncation)] // The low bits choose the place.
+        #[allow(clippy::cast_possible_truncation)] // The low bits choose the entry.
         let start = hash as usize;
         for step in 0..PAGE {
             let line = (start & !(LINE - 1)).wrapping_add(step & !(LINE - 1));
@@ -115,9 +113,9 @@ impl Page {
         None
     }
 
-    /// Writes an entry into the first free place.
+    /// Writes an entry over the first free one.
     fn put(&self, hash: u64, entry: u32) {
-        let written = self.probe(hash, |place, found| (found == FREE).then(|| place.store(entry, Ordering::Release)));
+        let written = self.probe(hash, |old, value| (value == FREE).then(|| old.store(entry, Ordering::Release)));
         if written.is_some() {
             self.filled.fetch_add(1, Ordering::Relaxed);
         }
@@ -130,13 +128,13 @@ impl Page {
         entries.filter(|entry| *entry != FREE && *entry != DEAD).collect()
     }
 
-    /// Gives more bits of each entry to the number: so many fewer of the digest remain.
+    /// Gives more bits of each entry to the number: fewer bits of the digest remain.
     fn widen(&self, numbers: u32) {
         let before = self.numbers.load(Ordering::Relaxed);
-        for place in &self.entries {
-            let entry = place.load(Ordering::Relaxed);
-            if entry != DEAD {
-                place.store(entry & (before | !numbers), Ordering::Release);
+        for entry in &self.entries {
+            let value = entry.load(Ordering::Relaxed);
+            if value != DEAD {
+                entry.store(value & (before | !numbers), Ordering::Release);
             }
         }
         self.numbers.store(numbers, Ordering::Release);
@@ -167,7 +165,7 @@ impl Lookup {
         hash
     }
 
-    /// The directory of that depth, made if need be: of pages zero.
+    /// Returns the directory of that depth. A new one leads to page zero everywhere.
     fn directory(&self, depth: u32) -> &[AtomicU32] {
         let made = || (0..1_usize << depth).map(|_| AtomicU32::new(0)).collect();
         self.directories.get(depth as usize).map_or(&[], |directory| directory.get_or_init(made))
@@ -180,7 +178,7 @@ impl Lookup {
         self.pages.get(number.load(Ordering::Acquire))
     }
 
-    /// The first slot that may hold the digest and that `accept` takes.
+    /// Shows `accept` the slots that may hold the digest, and returns the first result that is not `None`.
     #[inline]
     pub(crate) fn find<R>(&self, digest: &Words, mut accept: impl FnMut(u32) -> Option<R>) -> Option<R> {
         let (hash, tag) = (self.hash(digest), tag_of(digest));
@@ -203,8 +201,8 @@ impl Lookup {
         }
     }
 
-    /// Adds a slot, which must not be here under another digest. `digest_in` tells the digest of a slot that is already
-    /// here, for when its page is full.
+    /// Adds a slot, which must not be here under another digest. `digest_in` returns the digest of a slot that is already
+    /// here; it is called where the page is full.
     pub(crate) fn insert(&self, digest: &Words, slot: u32, digest_in: impl Fn(u32) -> Words) {
         let hash = self.hash(digest);
         while let Some(page) = self.page(hash) {
@@ -213,7 +211,7 @@ impl Lookup {
                 self.moving(|| page.widen(bits_of(slot)));
                 continue;
             }
-            // A page that cannot be split is filled to the brim; random hashes never come to that.
+            // A page that cannot be split is filled completely. With random hashes that never happens.
             if page.filled.load(Ordering::Relaxed) < FULL || page.depth.load(Ordering::Relaxed) == MAX_DEPTH {
                 return page.put(hash, entry_of(digest, slot, numbers));
             }
@@ -221,7 +219,7 @@ impl Lookup {
         }
     }
 
-    /// While entries move, a reader that finds none tries again.
+    /// Does work that moves entries. Meanwhile a reader that finds none tries again.
     fn moving(&self, work: impl FnOnce()) {
         self.moves.fetch_add(1, Ordering::AcqRel);
         work();
@@ -248,22 +246,22 @@ impl Lookup {
         for (hash, entry) in kept {
             if leading(hash, depth + 1) % 2 == 0 { page.put(hash, entry) } else { other.put(hash, entry) }
         }
-        // The upper half of the places that led to the old page lead to the new one.
+        // The upper half of what led to the old page now leads to the new one.
         let whole = self.depth.load(Ordering::Relaxed);
         let width = 1_usize << (whole - depth - 1);
         let first = (leading(hash, depth) * 2 + 1) * width;
-        for place in self.directory(whole).iter().skip(first).take(width) {
-            place.store(number, Ordering::Release);
+        for page in self.directory(whole).iter().skip(first).take(width) {
+            page.store(number, Ordering::Release);
         }
     }
 
-    /// Twice the directory: each page has two places in it.
+    /// Doubles the directory: each page is in it twice.
     fn double(&self, depth: u32) {
         let pairs = self.directory(depth + 1).chunks_exact(2);
         for (pair, page) in pairs.zip(self.directory(depth)) {
             let number = page.load(Ordering::Relaxed);
-            for place in pair {
-                place.store(number, Ordering::Relaxed);
+            for page in pair {
+                page.store(number, Ordering::Relaxed);
             }
         }
         self.depth.store(depth + 1, Ordering::Release);
@@ -274,7 +272,7 @@ impl Lookup {
         let hash = self.hash(digest);
         if let Some(page) = self.page(hash) {
             let wanted = entry_of(digest, slot, page.numbers.load(Ordering::Relaxed));
-            _ = page.probe(hash, |place, found| (found == wanted).then(|| place.store(DEAD, Ordering::Release)));
+            _ = page.probe(hash, |entry, value| (value == wanted).then(|| entry.store(DEAD, Ordering::Release)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// A sorted list of slots in chunks, so that inserting moves little and a full list wastes little.
 ///
-/// It stores slot numbers only: four bytes a token. The ids are in the slots; every call brings `id_of`.
+/// It stores only the slots' numbers: four bytes a token. The ids are in the slots, so every call brings `id_of`.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     /// None of them empty.
@@ -12,9 +12,9 @@ pub(crate) struct Order {
 const CHUNK: usize = 512;
 
 impl Order {
-    /// The place of an id: which chunk it is or would be in, and where there.
-    fn place(&self, id: u128, id_of: &impl Fn(u32) -> u128) -> (usize, Result<usize, usize>) {
-        // New ids mostly come last: one look then, instead of a search through slots that no cache holds.
+    /// Returns the chunk that an id is in or would be in, and its position there.
+    fn locate(&self, id: u128, id_of: &impl Fn(u32) -> u128) -> (usize, Result<usize, usize>) {
+        // New ids mostly come last: then one look is enough, instead of a search through slots that no cache holds.
         if let Some((chunk, slots)) = self.chunks.len().checked_sub(1).zip(self.chunks.last()) {
             if slots.last().is_some_and(|last| id_of(*last) < id) {
                 return (chunk, Err(slots.len()));
@@ -27,21 +27,21 @@ impl Order {
         (chunk, within)
     }
 
-    /// The slot of that id.
+    /// Returns the slot of that id.
     pub(crate) fn find(&self, id: u128, id_of: impl Fn(u32) -> u128) -> Option<u32> {
-        let (chunk, within) = self.place(id, &id_of);
+        let (chunk, within) = self.locate(id, &id_of);
         self.chunks.get(chunk)?.get(within.ok()?).copied()
     }
 
-    /// Adds a slot whose id is not here yet.
+    /// Adds a slot whose id is not in the list yet.
     pub(crate) fn insert(&mut self, slot: u32, id_of: impl Fn(u32) -> u128) {
-        let (chunk, Err(at)) = self.place(id_of(slot), &id_of) else { return };
+        let (chunk, Err(at)) = self.locate(id_of(slot), &id_of) else { return };
         let last = chunk + 1 >= self.chunks.len();
         let Some(slots) = self.chunks.get_mut(chunk) else { return self.chunks.push(vec![slot]) };
         if slots.len() < CHUNK {
             return add(slots, at, slot);
         }
-        // New ids mostly come last: then the full chunk stays full and a new one begins.
+        // Where the new id comes last, the full chunk stays full and a new one begins.
         let mut upper = if last && at == CHUNK { Vec::new() } else { slots.split_off(CHUNK / 2) };
         slots.shrink_to_fit();
         if at > slots.len() || upper.is_empty() {
@@ -54,7 +54,7 @@ impl Order {
 
     /// Removes the slot of that id.
     pub(crate) fn remove(&mut self, id: u128, id_of: impl Fn(u32) -> u128) {
-        let (chunk, Ok(at)) = self.place(id, &id_of) else { return };
+        let (chunk, Ok(at)) = self.locate(id, &id_of) else { return };
         if let Some(slots) = self.chunks.get_mut(chunk) {
             slots.remove(at);
             if slots.is_empty() {
@@ -63,12 +63,12 @@ impl Order {
         }
     }
 
-    /// The slots in order, those after an id.
+    /// Returns the slots in order: all, or those after an id.
     pub(crate) fn after(&self, id: Option<u128>, id_of: impl Fn(u32) -> u128) -> impl Iterator<Item = u32> {
         let (chunk, skip) = match id {
             None => (0, 0),
             Some(id) => {
-                let (chunk, within) = self.place(id, &id_of);
+                let (chunk, within) = self.locate(id, &id_of);
                 (chunk, within.map_or_else(|at| at, |at| at + 1))
             }
         };

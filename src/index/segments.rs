@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
-/// Segments whose size doubles every sixteen: at most a sixteenth of the places is unused, and none ever moves.
+/// Numbered items in segments. Every sixteen segments their size doubles: so at most a sixteenth of the items is unused,
+/// and none ever moves.
 ///
-/// Any number of threads read; one thread at a time grows it.
+/// Any number of threads may read while one thread grows it.
 pub(crate) struct Segments<T> {
     segments: [OnceLock<Box<[T]>>; SEGMENTS],
 }
@@ -12,18 +13,19 @@ pub(crate) struct Segments<T> {
 /// Enough for every `u32`.
 const SEGMENTS: usize = 16 * (33 - FIRST as usize);
 
-/// The first sixteen segments hold four places each: the numbers from 64 (two to this power) on, less 64.
+/// The first sixteen segments hold four items each. 64, which is two to this power, is added to each number before its bits
+/// are looked at.
 const FIRST: u32 = 6;
 
-/// In which segment a place is, where in it, and how long that segment is.
+/// Returns the segment of the item with this number, its offset in there, and the segment's length.
 #[inline]
-const fn locate(place: u32) -> (usize, usize, usize) {
-    let number = place as u64 + (1 << FIRST);
-    let power = number.ilog2();
+const fn locate(number: u32) -> (usize, usize, usize) {
+    let sum = number as u64 + (1 << FIRST);
+    let power = sum.ilog2();
     let part = power - 4;
-    let segment = (power - FIRST) as usize * 16 + ((number >> part) & 15) as usize;
+    let segment = (power - FIRST) as usize * 16 + ((sum >> part) & 15) as usize;
     #[allow(clippy::cast_possible_truncation)] // Below two to the power of 32.
-    let offset = (number & ((1 << part) - 1)) as usize;
+    let offset = (sum & ((1 << part) - 1)) as usize;
     (segment, offset, 1 << part)
 }
 
@@ -32,16 +34,16 @@ impl<T: Default> Segments<T> {
         Self { segments: [const { OnceLock::new() }; SEGMENTS] }
     }
 
-    /// What is at this place; `None` where [`grow`](Self::grow) has not been.
+    /// Returns the item with this number; `None` where [`grow`](Self::grow) has not come to it.
     #[inline]
-    pub(crate) fn get(&self, place: u32) -> Option<&T> {
-        let (segment, offset, _) = locate(place);
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
+        let (segment, offset, _) = locate(number);
         self.segments.get(segment)?.get()?.get(offset)
     }
 
-    /// What is at this place, made if need be.
-    pub(crate) fn grow(&self, place: u32) -> Option<&T> {
-        let (segment, offset, len) = locate(place);
+    /// Returns the item with this number, and makes its segment if need be.
+    pub(crate) fn grow(&self, number: u32) -> Option<&T> {
+        let (segment, offset, len) = locate(number);
         self.segments.get(segment)?.get_or_init(|| (0..len).map(|_| T::default()).collect()).get(offset)
     }
 }
@@ -51,11 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_is_its_own() {
+    fn every_number_has_its_own_item() {
         let mut next = (0, 0);
-        for place in 0..100_000 {
-            let (segment, offset, len) = locate(place);
-            assert_eq!((segment, offset), next, "place {place}");
+        for number in 0..100_000 {
+            let (segment, offset, len) = locate(number);
+            assert_eq!((segment, offset), next, "number {number}");
             next = if offset + 1 == len { (segment + 1, 0) } else { (segment, offset + 1) };
         }
         let (segment, offset, len) = locate(u32::MAX);
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_there_before_it_is_grown() {
+    fn an_item_is_there_once_it_was_grown() {
         let segments = Segments::<u8>::new();
         assert!(segments.get(8).is_none());
         assert!(segments.grow(8).is_some());

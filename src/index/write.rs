@@ -2,24 +2,27 @@
 
 use std::sync::Arc;
 
-use crate::index::catalog::{Catalog, More, Numbers, only_bucket};
-use crate::index::slot::{Facts, Slot, State, store};
-use crate::index::{Index, halves, words};
-use crate::model::expiry::Expiry;
-use crate::model::id::{OrgId, TokenId, UserId};
+use crate::index::Index;
+use crate::index::catalog::{Catalog, More};
+use crate::index::numbers::Pool;
+use crate::index::slot::{Facts, Slot};
+use crate::index::state::State;
+use crate::index::target::{Handle, Target};
+use crate::index::words::{Words, words_of};
+use crate::model::action::Access;
+use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::{KindName, TokenKind};
 use crate::model::status::Standing;
-use crate::model::time::Timestamp;
 use crate::secret::Digest;
 use crate::store::Position;
 use crate::store::record::{Body, Mark, Record, TokenRecord};
 use crate::sync::atomic::Ordering::{Relaxed, Release};
 
 impl Index {
-    /// Publishes what was committed. When this returns, every decision that begins sees it.
+    /// Publishes what was committed. Every decision that begins after this returned sees it.
     ///
-    /// Readers see the records one after another: first those that suspend, last those that restore, so that nothing is
-    /// allowed on the way that is allowed neither before nor after. No two records have the same key.
+    /// Readers see the records one after another: first those that suspend, last those that restore. So nothing is allowed
+    /// in between that is allowed neither before nor after. No two records have the same key.
     pub(crate) fn apply<'a>(&self, position: Position, records: impl Iterator<Item = (u64, &'a Record)> + Clone) {
         let standing = |record: &Record| match &record.0 {
             Body::Owner(_, stand) | Body::Organization(_, stand) => Some(stand.standing),
@@ -40,13 +43,13 @@ impl Index {
                     catalog.tombstones.insert(tombstone.id, (revision, tombstone.clone()));
                 }
                 Body::Owner(owner, stand) => {
-                    let place = self.owner_place(&mut catalog, *owner);
-                    self.owners.set_standing(place, stand.standing);
+                    let number = self.owner_number(&mut catalog, *owner);
+                    self.owners.set_standing(number, stand.standing);
                     catalog.stands.owners.insert(*owner, *stand);
                 }
                 Body::Organization(organization, stand) => {
-                    let place = self.organization_place(&mut catalog, *organization);
-                    self.organizations.set_standing(place, stand.standing);
+                    let number = self.organization_number(&mut catalog, *organization);
+                    self.organizations.set_standing(number, stand.standing);
                     catalog.stands.organizations.insert(*organization, *stand);
                 }
                 Body::Mark(Mark::SetUp(at)) => catalog.marks.set_up = Some(*at),
@@ -58,129 +61,116 @@ impl Index {
         self.revision.store(position.revision, Release);
     }
 
-    /// Remembers when tokens were last used, as the store knew it.
-    pub(crate) fn apply_used(&self, used: &[(TokenId, Timestamp)]) {
-        let catalog = self.read_catalog();
-        for (id, time) in used {
-            let place = catalog.by_id.find(id.to_u128(), |slot| self.id_of(slot));
-            if let Some(slot) = place.and_then(|place| self.slots.get(place)) {
-                let seconds = u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX);
-                slot.used.fetch_max(seconds, Relaxed);
-            }
-        }
-    }
-
-    /// Forgets everything, so that it can be read anew. Every principal dies. The index must not be open.
+    /// Forgets everything, so that it can be read again. Every principal dies. The index must not be open.
     pub(crate) fn clear(&self) {
         let mut catalog = self.write_catalog();
         self.lookup.clear();
-        let places = catalog.places();
-        for slot in (0..places).filter_map(|place| self.slots.get(place)) {
-            empty(slot);
-        }
+        let slots = catalog.slots.ever_taken();
+        slots.clone().filter_map(|number| self.slots.get(number)).for_each(empty);
         self.owners.clear();
         self.organizations.clear();
-        for set in (0..).map_while(|place| self.sets.get(place)) {
+        for set in (0..).map_while(|number| self.sets.get(number)) {
             set.store(None);
         }
-        *catalog = Catalog { slots: Numbers::all_free(places), ..Catalog::default() };
+        *catalog = Catalog { slots: Pool::all_free(slots.end), ..Catalog::default() };
     }
 
-    fn owner_place(&self, catalog: &mut Catalog, owner: UserId) -> u32 {
-        let (place, new) = catalog.owners.place(&owner);
+    fn owner_number(&self, catalog: &mut Catalog, owner: UserId) -> u32 {
+        let (number, new) = catalog.owners.number(&owner);
         if new {
-            self.owners.add(place, owner.to_u128());
+            self.owners.add(number, owner.to_u128());
         }
-        place
+        number
     }
 
-    fn organization_place(&self, catalog: &mut Catalog, organization: OrgId) -> u32 {
-        let (place, new) = catalog.organizations.place(&organization);
+    fn organization_number(&self, catalog: &mut Catalog, organization: OrgId) -> u32 {
+        let (number, new) = catalog.organizations.number(&organization);
         if new {
-            self.organizations.add(place, organization.to_u128());
+            self.organizations.add(number, organization.to_u128());
         }
-        place
+        number
     }
 
     fn take_slot(&self, catalog: &mut Catalog) -> Option<(u32, &Slot)> {
-        let place = catalog.slots.take();
-        self.used.grow(place / 64);
-        Some((place, self.slots.grow(place)?))
+        let number = catalog.slots.take();
+        self.used.grow(number / 64);
+        Some((number, self.slots.grow(number)?))
     }
 
     fn put_token(&self, catalog: &mut Catalog, revision: u64, token: &TokenRecord) {
-        let found = catalog.by_id.find(token.id.to_u128(), |slot| self.id_of(slot));
-        let place = match found {
-            Some(place) => place,
-            None => match self.take_slot(catalog) {
-                Some((place, _)) => place,
-                None => return,
-            },
-        };
-        let Some(slot) = self.slots.get(place) else { return };
+        let found = self.find(catalog, token.id);
+        let there = found.and_then(|number| Some((number, self.slots.get(number)?)));
+        let Some((number, slot)) = there.or_else(|| self.take_slot(catalog)) else { return };
         let before = slot.facts(|facts| *facts);
         let former_digest = slot.digest();
-        let digest = words(&token.credential.digest);
+        let digest = words_of(&token.credential.digest);
         let same_secret = found.is_some() && former_digest == digest;
 
         let mut facts = Facts::empty(before.serial);
         facts.state = State::of_status(token.status) | State::of_kind(token.kind.name());
         facts.state = facts.state.with_key(token.credential.key);
-        facts.owner = self.owner_place(catalog, token.owner);
-        facts.organization = token.kind.organization().map_or(0, |id| self.organization_place(catalog, id));
-        if let Expiry::At(end) = token.expires_at {
+        facts.owner = self.owner_number(catalog, token.owner);
+        facts.organization = token.kind.organization().map_or(0, |id| self.organization_number(catalog, id));
+        if let Some(end) = token.expires_at.time() {
             facts.state |= State::EXPIRES;
             facts.expires = end.as_micros();
         }
-        self.put_kind(catalog, &mut facts, &token.kind);
-        self.put_overlap(catalog, &mut facts, (place, &before, &former_digest), token);
-        // Also where an overlap took a serial: no two secrets share one.
+        facts.set_target(self.put_kind(catalog, &token.kind));
+        self.put_overlap(catalog, &mut facts, (number, &before, &former_digest), token);
+        // Where an overlap took a serial, too: no two secrets share one.
         if !same_secret || facts.serial != before.serial {
             facts.serial = facts.serial.wrapping_add(1);
         }
-        if put_more(catalog, place, token) {
+        if put_more(catalog, number, token) {
             facts.state |= State::MORE;
         }
         slot.created.store(token.created_at.as_micros(), Relaxed);
         slot.updated.store(token.updated_at.as_micros(), Relaxed);
         slot.revision.store(revision, Relaxed);
-        slot.creator.store(catalog.creators.place(&token.creator).0, Relaxed);
+        slot.creator.store(catalog.creators.number(&token.creator).0, Relaxed);
         if found.is_none() {
-            store(&slot.id, &halves(token.id.to_u128()));
+            slot.set_id(token.id.to_u128());
             slot.used.store(0, Relaxed);
         }
 
         slot.write(&facts, &digest);
         if !same_secret {
-            // First the former: entries of two secrets in one slot could not be told apart.
+            // The former entry goes first: entries of two secrets in one slot could not be told apart.
             if found.is_some() {
-                self.lookup.remove(&former_digest, place);
+                self.lookup.remove(&former_digest, number);
             }
-            self.lookup.insert(&digest, place, |place| self.digest_at(place));
+            self.lookup.insert(&digest, number, |slot| self.digest_in(slot));
         }
         if found.is_none() {
-            catalog.by_id.insert(place, |slot| self.id_of(slot));
+            catalog.by_id.insert(number, |slot| self.id_in(slot));
             let order = catalog.by_organization.entry(facts.organization).or_default();
-            order.insert(place, |slot| self.id_of(slot));
+            order.insert(number, |slot| self.id_in(slot));
         } else {
             self.release(catalog, &before, Some(&facts));
         }
     }
 
     /// Puts what the kind permits where the check finds it.
-    fn put_kind(&self, catalog: &mut Catalog, facts: &mut Facts, kind: &TokenKind) {
-        if let Some((bucket, access)) = only_bucket(kind) {
-            facts.state |= State::of_access(access);
-            facts.target = halves(bucket.to_u128());
-        } else if matches!(kind.name(), KindName::ReadWrite | KindName::Custom) {
-            // A place that no reader knows yet; the former one is given back when none can come by it any more.
-            let place = catalog.sets.take();
-            if let Some(set) = self.sets.grow(place) {
-                set.store(Some(kind.shared_permissions()));
-                facts.state |= State::SET;
-                facts.target = [u64::from(place), 0];
-            }
+    fn put_kind(&self, catalog: &mut Catalog, kind: &TokenKind) -> Target {
+        match kind.name() {
+            KindName::Operator => Target::Everything,
+            KindName::AllAccess => Target::Organization,
+            KindName::ReadWrite => match only_bucket(kind) {
+                Some((bucket, actions)) => Target::Bucket(bucket.to_u128(), actions),
+                None => self.put_set(catalog, kind),
+            },
+            KindName::Custom => self.put_set(catalog, kind),
         }
+    }
+
+    /// Puts the kind's permissions into a set that no reader knows yet. The former set is given back when no reader can come
+    /// to it any more.
+    fn put_set(&self, catalog: &mut Catalog, kind: &TokenKind) -> Target {
+        let number = catalog.sets.take();
+        if let Some(set) = self.sets.grow(number) {
+            set.store(Some(kind.shared_permissions()));
+        }
+        Target::Set(number)
     }
 
     /// Puts a former secret that is still accepted into a slot of its own.
@@ -188,34 +178,32 @@ impl Index {
         &self,
         catalog: &mut Catalog,
         facts: &mut Facts,
-        (place, before, former_digest): (u32, &Facts, &super::Words),
+        (number, before, former_digest): (u32, &Facts, &Words),
         token: &TokenRecord,
     ) {
         let Some((credential, end)) = &token.overlap else { return };
-        let digest = words(&credential.digest);
+        let digest = words_of(&credential.digest);
         let kept = before.state.contains(State::OVERLAPPED).then_some(before.overlap);
-        let kept = kept.filter(|kept| self.digest_at(*kept) == digest);
+        let kept = kept.filter(|kept| self.digest_in(*kept) == digest);
         let (overlap, serial) = if let Some(kept) = kept {
-            (Some(kept), self.slots.get(kept).map_or(0, |slot| slot.facts(|former| former.target[1])))
+            (Some(kept), self.slots.get(kept).map_or(0, serial_of_former))
         } else {
             if !(before.state.contains(State::TOKEN) && *former_digest == digest) {
-                // Its principals, if there were any, are none of ours.
+                // If it had principals, they were another token's.
                 facts.serial = facts.serial.wrapping_add(1);
             }
-            (self.take_slot(catalog).map(|(place, _)| place), u64::from(facts.serial))
+            (self.take_slot(catalog).map(|(overlap, _)| overlap), facts.serial)
         };
         let Some((overlap, slot)) = overlap.and_then(|overlap| Some((overlap, self.slots.get(overlap)?))) else {
             return;
         };
-        let former = Facts {
-            state: (State::OVERLAPPING | State::EXPIRES).with_key(credential.key),
-            expires: end.as_micros(),
-            target: [u64::from(place), serial],
-            ..Facts::empty(slot.facts(|facts| facts.serial))
-        };
+        let mut former = Facts::empty(slot.facts(|facts| facts.serial));
+        former.state = State::EXPIRES.with_key(credential.key);
+        former.expires = end.as_micros();
+        former.set_target(Target::Successor(Handle::new(number, serial)));
         slot.write(&former, &digest);
         if kept.is_none() {
-            self.lookup.insert(&digest, overlap, |place| self.digest_at(place));
+            self.lookup.insert(&digest, overlap, |slot| self.digest_in(slot));
         }
         facts.state |= State::OVERLAPPED;
         facts.overlap = overlap;
@@ -223,14 +211,11 @@ impl Index {
 
     /// Gives back what a token had and has no more.
     fn release(&self, catalog: &mut Catalog, before: &Facts, now: Option<&Facts>) {
-        if before.state.contains(State::SET) {
-            let [place, _] = before.target;
-            if let Ok(place) = u32::try_from(place) {
-                if let Some(set) = self.sets.get(place) {
-                    set.store(None);
-                }
-                catalog.sets.give_back(place);
+        if let Target::Set(number) = before.target() {
+            if let Some(set) = self.sets.get(number) {
+                set.store(None);
             }
+            catalog.sets.give_back(number);
         }
         let kept = now.filter(|now| now.state.contains(State::OVERLAPPED)).map(|now| now.overlap);
         if before.state.contains(State::OVERLAPPED) && kept != Some(before.overlap) {
@@ -238,46 +223,61 @@ impl Index {
         }
     }
 
-    fn free(&self, catalog: &mut Catalog, place: u32) {
-        if let Some(slot) = self.slots.get(place) {
+    fn free(&self, catalog: &mut Catalog, number: u32) {
+        if let Some(slot) = self.slots.get(number) {
             let digest = slot.digest();
             empty(slot);
-            self.lookup.remove(&digest, place);
-            catalog.slots.give_back(place);
+            self.lookup.remove(&digest, number);
+            catalog.slots.give_back(number);
         }
     }
 
     fn remove_token(&self, catalog: &mut Catalog, id: TokenId) {
-        let id = id.to_u128();
-        let Some(place) = catalog.by_id.find(id, |slot| self.id_of(slot)) else { return };
-        let Some(slot) = self.slots.get(place) else { return };
+        let Some(number) = self.find(catalog, id) else { return };
+        let Some(slot) = self.slots.get(number) else { return };
         let before = slot.facts(|facts| *facts);
-        catalog.by_id.remove(id, |slot| self.id_of(slot));
+        let id = id.to_u128();
+        catalog.by_id.remove(id, |slot| self.id_in(slot));
         if let Some(order) = catalog.by_organization.get_mut(&before.organization) {
-            order.remove(id, |slot| self.id_of(slot));
+            order.remove(id, |slot| self.id_in(slot));
         }
-        if let Some(more) = catalog.more.remove(&place) {
+        if let Some(more) = catalog.more.remove(&number) {
             more.former.iter().for_each(|digest| _ = catalog.former.remove(digest.bytes()));
         }
-        self.free(catalog, place);
+        self.free(catalog, number);
         self.release(catalog, &before, None);
     }
 
-    fn digest_at(&self, place: u32) -> super::Words {
-        self.slots.get(place).map_or([0; 4], Slot::digest)
+    fn digest_in(&self, slot: u32) -> Words {
+        self.slots.get(slot).map_or([0; 4], Slot::digest)
     }
 }
 
-/// Nothing is in the slot any more, and the digest is wiped.
+/// Returns the bucket and its actions where the permissions are on one bucket only.
+fn only_bucket(kind: &TokenKind) -> Option<(ResourceId, Access)> {
+    let mut patterns = kind.permissions().access();
+    let (pattern, actions) = patterns.next()?;
+    patterns.next().is_none().then_some((pattern.id()?, actions))
+}
+
+/// Returns the serial that a former secret had while it was its token's own.
+fn serial_of_former(slot: &Slot) -> u32 {
+    match slot.facts(Facts::target) {
+        Target::Successor(handle) => handle.serial(),
+        _ => 0,
+    }
+}
+
+/// Frees a slot, and wipes the digest.
 fn empty(slot: &Slot) {
     let serial = slot.facts(|facts| facts.serial);
     slot.write(&Facts::empty(serial.wrapping_add(1)), &[0; 4]);
-    store(&slot.id, &[0; 2]);
+    slot.set_id(0);
 }
 
-/// Keeps what few tokens have; whether this one has any of it.
-fn put_more(catalog: &mut Catalog, place: u32, token: &TokenRecord) -> bool {
-    if let Some(before) = catalog.more.remove(&place) {
+/// Keeps what few tokens have. Returns whether this one has any of it.
+fn put_more(catalog: &mut Catalog, number: u32, token: &TokenRecord) -> bool {
+    if let Some(before) = catalog.more.remove(&number) {
         before.former.iter().for_each(|digest| _ = catalog.former.remove(digest.bytes()));
     }
     if token.description.is_empty() && token.former.is_empty() {
@@ -285,10 +285,11 @@ fn put_more(catalog: &mut Catalog, place: u32, token: &TokenRecord) -> bool {
     }
     catalog.former.extend(token.former.iter().map(Digest::bytes));
     let more = More { description: Arc::clone(&token.description), former: token.former.clone() };
-    catalog.more.insert(place, more);
+    catalog.more.insert(number, more);
     true
 }
 
+/// Forgets the tombstones up to the horizon.
 fn forget(catalog: &mut Catalog, horizon: u64) {
     let Catalog { tombstones, former, marks, .. } = catalog;
     tombstones.retain(|_, (revision, tombstone)| {
@@ -304,8 +305,9 @@ fn forget(catalog: &mut Catalog, horizon: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::expiry::Expiry;
     use crate::model::status::Status;
-    use crate::model::time::SystemClock;
+    use crate::model::time::{SystemClock, Timestamp};
     use crate::model::token::Creator;
     use crate::secret::{Credential, Keyring};
     use crate::store::record::Stand;
@@ -329,7 +331,7 @@ mod tests {
         }
     }
 
-    /// While everything is read anew, another token takes the slot.
+    /// While everything is read again, another token takes the slot.
     #[test]
     fn a_principal_never_has_the_id_of_the_token_that_took_its_slot() {
         let (owner, organization) = (UserId::generate().unwrap(), OrgId::generate().unwrap());
@@ -349,7 +351,7 @@ mod tests {
         index.clear();
         assert_eq!(id(), None);
         apply(&index, &other);
-        assert_eq!(index.id_of(handle.slot()), other.id.to_u128());
+        assert_eq!(index.id_in(handle.slot()), other.id.to_u128());
         assert_eq!(id(), None);
     }
 

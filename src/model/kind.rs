@@ -30,7 +30,13 @@ pub enum KindName {
 }
 
 impl KindName {
-    const ALL: [Self; 4] = [Self::Operator, Self::AllAccess, Self::ReadWrite, Self::Custom];
+    /// Every kind.
+    pub(crate) const ALL: [Self; 4] = match Self::Operator {
+        // A new kind stops the compiler here.
+        Self::Operator | Self::AllAccess | Self::ReadWrite | Self::Custom => {
+            [Self::Operator, Self::AllAccess, Self::ReadWrite, Self::Custom]
+        }
+    };
 
     /// Returns the name in JSON.
     #[must_use]
