@@ -117,6 +117,7 @@ pub use authority::error::{AuthenticateError, AuthorizeError, Error};
 pub use authority::event::TracingObserver;
 pub use authority::event::{ActorName, Event, EventKind, Observer};
 pub use authority::health::Health;
+pub use authority::open_error::OpenError;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;
 pub use authority::request::{Everywhere, Issued, NewToken, Receipt, Rotation, Update, Updated};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{
-    Authority, Changes, ChangesError, Error, Filter, MemoryStore, NewToken, Position, Reason, Standing, Timestamp,
-    TokenStore, Update, UserId,
+    Authority, Changes, ChangesError, Error, Filter, MemoryStore, NewToken, OpenError, Position, Reason, Standing,
+    Timestamp, TokenStore, Update, UserId,
 };
 
 use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
@@ -281,7 +281,7 @@ fn pages_that_lead_nowhere_are_a_failure() {
     let world = World::new(NEVER);
     for store in [MemoryStore::new(), world.store.clone()] {
         let read = |store: &mut MemoryStore, since, limit| Ok(Changes { more: true, ..store.changes(since, limit)? });
-        assert!(matches!(Authority::open(Reads(store, read)).wait(), Err(Error::Store(_))));
+        assert!(matches!(Authority::open(Reads(store, read)).wait(), Err(OpenError::Store(_))));
     }
 }
 
