@@ -119,6 +119,7 @@ pub use authority::event::TracingObserver;
 pub use authority::event::{ActorName, Event, EventKind, Observer};
 pub use authority::health::Health;
 pub use authority::new_token::{NewCustom, NewKind, NewReadWrite, NewToken};
+pub use authority::open_error::OpenError;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;
 pub use authority::request::{Everywhere, Issued, Receipt, Rotation, Update, Updated};

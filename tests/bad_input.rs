@@ -249,7 +249,7 @@ fn a_stale_revision_is_told_with_the_current_one() {
 fn two_peppers_have_two_ids() {
     let pepper = |byte| Pepper::new('k', &[byte; 32]).unwrap();
     let opened = Authority::builder().pepper(pepper(1)).previous_pepper(pepper(2)).open(MemoryStore::new());
-    assert_eq!(text(opened), "the current and the previous pepper have the same id `k`");
+    assert_eq!(opened.wait().unwrap_err().to_string(), "the current and the previous pepper have the same id `k`");
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use portcullis::testing::{Call, Fault, FaultyStore};
-use portcullis::{Authority, Error, Event, MemoryStore, Pending, Reason, Receipt, RedbStore, Standing, UserId};
+use portcullis::{
+    Authority, Error, Event, MemoryStore, OpenError, Pending, Reason, Receipt, RedbStore, Standing, UserId,
+};
 use world::{NEVER, World, eventually, following, head, host};
 
 /// Wakes a thread, and counts.
@@ -262,7 +264,7 @@ fn a_file_can_be_opened_again_as_soon_as_its_authority_is_gone() {
     // Also when it could not be read.
     let (store, faults) = FaultyStore::new(RedbStore::open(&file).unwrap());
     faults.next(Call::Changes, Fault::Refuse);
-    assert!(matches!(Authority::open(store).wait(), Err(Error::Store(_))));
+    assert!(matches!(Authority::open(store).wait(), Err(OpenError::Store(_))));
     drop(open());
 }
 
@@ -274,4 +276,11 @@ fn a_file_stays_in_use_while_its_authority_lives() {
     assert!(matches!(RedbStore::open(&file), Err(portcullis::store::RedbError::Locked(_))));
     drop(authority);
     assert!(RedbStore::open(&file).is_ok());
+}
+
+#[test]
+fn a_clock_that_panics_while_opening_is_told() {
+    let clock = || -> portcullis::Timestamp { panic!("no time") };
+    let opened = Authority::builder().clock(clock).open(MemoryStore::new()).wait();
+    assert!(matches!(opened, Err(OpenError::Ended)));
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::authority::Authority;
-use crate::authority::error::Error;
 use crate::authority::event::Observer;
 use crate::authority::health::{Contact, Staleness};
 use crate::authority::manager::{Hint, Manager, Rhythm};
+use crate::authority::open_error::OpenError;
 use crate::authority::pending::{Pending, pending};
 use crate::authority::shared::{Failures, Shared};
 use crate::index::Index;
@@ -127,17 +127,21 @@ impl Builder {
     /// Opens a store, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version; both peppers have the same id; or a shared store is
-    /// to be followed less often than [`stale_after`](Self::stale_after) needs.
-    pub fn open(self, mut store: impl TokenStore + 'static) -> Pending<Authority> {
+    /// - [`OpenError::Store`]: the store cannot be read.
+    /// - [`OpenError::NewerFormat`]: a newer version of this library wrote it.
+    /// - [`OpenError::SamePepperId`]: both peppers have the same id.
+    /// - [`OpenError::FollowsTooRarely`]: a shared store would be followed less often than
+    ///   [`stale_after`](Self::stale_after) needs.
+    /// - [`OpenError::Thread`], [`OpenError::Ended`]: the management thread could not be started, or panicked.
+    pub fn open(self, mut store: impl TokenStore + 'static) -> Pending<Authority, OpenError> {
         let Self { clock, observer, keyring, format, rhythm, staleness } = self;
         if let Some(id) = keyring.ambiguous() {
-            return Pending::ready(Err(Error::SamePepperId(id)));
+            return refused(OpenError::SamePepperId(id));
         }
         let staleness = if store.is_shared() { staleness } else { Staleness::Never };
         if let Staleness::Within(stale_after) = staleness {
             if rhythm.follow >= stale_after {
-                return Pending::ready(Err(Error::FollowsTooRarely { follow: rhythm.follow, stale_after }));
+                return refused(OpenError::FollowsTooRarely { follow: rhythm.follow, stale_after });
             }
         }
         let (failures, contact) = (Failures::default(), Contact::new());
@@ -148,7 +152,7 @@ impl Builder {
         let thread = Arc::new(Mutex::new(None));
         let mut manager = Manager::new(Arc::clone(&shared), Box::new(store), observer, rhythm);
 
-        let (answer, opened) = pending();
+        let (answer, opened) = pending(|| OpenError::Ended);
         let handle = Arc::clone(&thread);
         // Held until the handle is in place: whoever drops the authority waits for it.
         let mut place = thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,16 +164,20 @@ impl Builder {
             Err(error) => {
                 // First, so that whoever is told can open the store again.
                 drop(manager);
-                answer.send(Err(error));
+                answer.send(Err(error.into()));
             }
         };
         match thread::Builder::new().name("portcullis".into()).spawn(work) {
             Ok(thread) => *place = Some(thread),
-            Err(error) => return Pending::ready(Err(Error::Thread(Arc::new(error)))),
+            Err(error) => return refused(OpenError::Thread(Arc::new(error))),
         }
         drop(place);
         opened
     }
+}
+
+fn refused(error: OpenError) -> Pending<Authority, OpenError> {
+    Pending::ready(Err(error), || OpenError::Ended)
 }
 
 impl fmt::Debug for Builder {

@@ -20,7 +20,7 @@ use crate::model::resource_type::ResourceType;
 use crate::model::status::Standing;
 use crate::model::time::Timestamp;
 use crate::model::token::Creator;
-use crate::secret::{Credential, Digest, Keyring, Secret};
+use crate::secret::{Credential, Digest, Secret};
 use crate::store::MAX_COMMIT;
 use crate::store::record::{Body, Mark, Record, RecordKey, TokenRecord};
 
@@ -189,30 +189,20 @@ impl<'a> Draft<'a> {
                 return Err(Error::SecretTaken.into());
             }
         }
-        // The current key is always configured.
-        let digest = keyring.digest(key, bytes).or_else(|| keyring.digest(Keyring::PLAIN, bytes));
-        let credential = Credential { key, digest: digest.ok_or(Error::Closed)? };
+        let credential = keyring.credential(bytes);
         self.own.digests.push(credential.digest);
         Ok((secret, credential))
     }
 
     /// The actor, if it is accepted (design rule 2).
     pub(crate) fn acting(&self, actor: &Actor) -> Result<Acting, Stop> {
-        let principal = match &actor.0 {
-            Who::Host(label) => return Ok(Acting::Host(Arc::clone(label))),
-            Who::Principal(principal) => principal,
-        };
-        if !Arc::ptr_eq(principal.authority.shared(), self.shared) {
-            return Err(Error::Foreign.into());
-        }
-        let found = principal.token_id().map(|id| self.find(id)).transpose()?.flatten();
-        if let Some((_, record)) = &found {
-            self.standings_unchanged(record)?;
-        }
-        // After it was read: what was read then was this token's, and not of one that took its place.
-        principal.check().map_err(Error::not_accepted)?;
-        let (_, record) = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
-        Ok(Acting::Token(Box::new(record)))
+        Acting::of(actor, self.shared, |id| {
+            let found = self.find(id)?.map(|(_, token)| token);
+            if let Some(token) = &found {
+                self.standings_unchanged(token)?;
+            }
+            Ok(found)
+        })
     }
 }
 
@@ -221,6 +211,26 @@ fn permissions(token: &TokenRecord) -> usize {
 }
 
 impl Acting {
+    /// The actor, if it is accepted now (design rule 2). `find` reads its token.
+    pub(crate) fn of<E: From<Error>>(
+        actor: &Actor,
+        shared: &Arc<Shared>,
+        find: impl FnOnce(TokenId) -> Result<Option<TokenRecord>, E>,
+    ) -> Result<Self, E> {
+        let principal = match &actor.0 {
+            Who::Host(label) => return Ok(Self::Host(Arc::clone(label))),
+            Who::Principal(principal) => principal,
+        };
+        if !Arc::ptr_eq(principal.authority.shared(), shared) {
+            return Err(Error::Foreign.into());
+        }
+        let found = principal.token_id().map(find).transpose()?.flatten();
+        // After it was read: what was read then was this token's, and not of one that took its place.
+        principal.check().map_err(Error::from)?;
+        let token = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
+        Ok(Self::Token(Box::new(token)))
+    }
+
     /// Whether it is an Operator, or the host, who may do all that an Operator may.
     pub(crate) fn is_operator(&self) -> bool {
         match self {

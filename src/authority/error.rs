@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::authority::open_error::OpenError;
 use crate::index::catalog::Incomplete;
 use crate::model::decision::Denial;
-use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::id::{IdError, OrgId, TokenId, UserId};
 use crate::model::kind::{KindError, KindName};
+use crate::model::pattern::PatternError;
+use crate::model::permission::PermissionError;
 use crate::model::permission_set::PermissionSet;
 use crate::model::reason::Reason;
+use crate::model::resource_type::ResourceTypeError;
 use crate::model::time::Timestamp;
 use crate::random::RandomError;
 use crate::secret::SecretError;
@@ -28,7 +31,7 @@ pub enum Error {
     Foreign,
     /// The actor lacks a permission.
     #[error(transparent)]
-    Denied(Denial),
+    Denied(#[from] Denial),
     /// The call needs an Operator, or the host.
     #[error("{0} needs an operator token")]
     OperatorsOnly(&'static str),
@@ -63,6 +66,12 @@ pub enum Error {
     /// Permissions that make no token.
     #[error(transparent)]
     Kind(#[from] KindError),
+    /// A text is not an id. No call of an authority fails so; it is here for `?`.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A text is not a permission. No call of an authority fails so; it is here for `?`.
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
     /// A token never changes organization.
     #[error("a token cannot move to another organization")]
     Moves,
@@ -126,33 +135,93 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// The store was written by a newer version of this library.
+    /// The authority was not opened. No call of an open authority fails so; it is here for `?`.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A newer version of this library has written to the store since it was opened.
     #[error("the store has format {0}, this version knows up to {newest}; use a newer version", newest = crate::store::Record::NEWEST_FORMAT)]
     NewerFormat(u8),
-    /// The current and the previous pepper have the same id, so that one of them would never be used.
-    #[error("the current and the previous pepper have the same id `{0}`")]
-    SamePepperId(char),
-    /// The store would be read less often than the authority denies without a reading.
-    #[error(
-        "following the store every {follow:?} cannot keep the view younger than {stale_after:?}; follow it more often, or choose a longer `stale_after`"
-    )]
-    FollowsTooRarely {
-        /// [`Builder::follow`](crate::Builder::follow).
-        follow: Duration,
-        /// [`Builder::stale_after`](crate::Builder::stale_after).
-        stale_after: Duration,
-    },
-    /// The management thread could not be started.
-    #[error("the management thread could not be started")]
-    Thread(#[source] Arc<std::io::Error>),
-    /// The authority was closed before it answered.
+    /// The authority was closed before it answered; or the answer of a [`Pending`](crate::Pending) was taken before.
     #[error("the authority is closed")]
     Closed,
 }
 
 impl Error {
-    /// Whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403, but for
-    /// [`Foreign`](Self::Foreign), which is the host's own mistake.
+    /// Returns the HTTP status that fits the error, as a number.
+    ///
+    /// | status | errors |
+    /// | --- | --- |
+    /// | 400 | [`Kind`](Self::Kind), [`Id`](Self::Id), [`Permission`](Self::Permission), [`Moves`](Self::Moves), [`NoOwner`](Self::NoOwner), [`Past`](Self::Past), [`LongDescription`](Self::LongDescription), [`ControlCharacter`](Self::ControlCharacter), [`Secret`](Self::Secret), [`OwnerDeleted`](Self::OwnerDeleted), [`OrganizationDeleted`](Self::OrganizationDeleted) |
+    /// | 401 | [`NotAccepted`](Self::NotAccepted) |
+    /// | 403 | [`Denied`](Self::Denied), [`OperatorsOnly`](Self::OperatorsOnly), [`Exceeds`](Self::Exceeds), [`Outlives`](Self::Outlives), [`RotatesItself`](Self::RotatesItself) |
+    /// | 404 | [`NotFound`](Self::NotFound) |
+    /// | 409 | [`Revoked`](Self::Revoked), [`SecretTaken`](Self::SecretTaken), [`AlreadySetUp`](Self::AlreadySetUp) |
+    /// | 412 | [`RevisionMismatch`](Self::RevisionMismatch) |
+    /// | 422 | [`LongLineage`](Self::LongLineage) |
+    /// | 500 | [`Foreign`](Self::Foreign), [`Open`](Self::Open), [`NewerFormat`](Self::NewerFormat) |
+    /// | 503 | [`Busy`](Self::Busy), [`Store`](Self::Store), [`InDoubt`](Self::InDoubt), [`Unavailable`](Self::Unavailable), [`Stale`](Self::Stale), [`Random`](Self::Random), [`Closed`](Self::Closed) |
+    /// | its source's | [`Unfinished`](Self::Unfinished) |
+    ///
+    /// InfluxDB's clients know a few of them by other numbers; `portcullis::http` gives them those.
+    ///
+    /// ```
+    /// use portcullis::{Actor, Authority, MemoryStore, TokenId};
+    ///
+    /// let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// let error = authority.get(Actor::host("example"), TokenId::generate()?).unwrap_err();
+    /// assert_eq!(error.status(), 404);
+    /// # Ok::<(), portcullis::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Kind(_)
+            | Self::Id(_)
+            | Self::Permission(_)
+            | Self::Moves
+            | Self::NoOwner
+            | Self::Past(_)
+            | Self::LongDescription(_)
+            | Self::ControlCharacter(_)
+            | Self::Secret(_)
+            | Self::OwnerDeleted(_)
+            | Self::OrganizationDeleted(_) => 400,
+            Self::NotAccepted(_) => 401,
+            Self::Denied(_) | Self::OperatorsOnly(_) | Self::Exceeds(_) | Self::Outlives(_) | Self::RotatesItself => {
+                403
+            }
+            Self::NotFound(_) => 404,
+            Self::Revoked(_) | Self::SecretTaken | Self::AlreadySetUp => 409,
+            Self::RevisionMismatch { .. } => 412,
+            Self::LongLineage => 422,
+            Self::Foreign | Self::Open(_) | Self::NewerFormat(_) => 500,
+            Self::Busy(_)
+            | Self::Store(_)
+            | Self::InDoubt(_)
+            | Self::Unavailable
+            | Self::Stale
+            | Self::Random(_)
+            | Self::Closed => 503,
+            Self::Unfinished { source, .. } => source.status(),
+        }
+    }
+
+    /// Reports whether there is no such token, or none that the actor may see: [`NotFound`](Self::NotFound).
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Reports whether the call does not fit what is in the store now: the token is [revoked](Self::Revoked) or
+    /// [changed meanwhile](Self::RevisionMismatch), the secret is [taken](Self::SecretTaken), or setup was
+    /// [done before](Self::AlreadySetUp).
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Revoked(_) | Self::RevisionMismatch { .. } | Self::SecretTaken | Self::AlreadySetUp)
+    }
+
+    /// Reports whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403,
+    /// but for [`Foreign`](Self::Foreign), which is the host's own mistake.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         match self {
@@ -168,24 +237,16 @@ impl Error {
         }
     }
 
-    /// Whether the same call may work later, without a change to it.
+    /// Reports whether the same call may work later, without a change to it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
             Self::Busy(_) | Self::Store(_) | Self::InDoubt(_) | Self::Unavailable | Self::Stale | Self::Random(_) => {
                 true
             }
+            Self::Open(error) => error.is_temporary(),
             Self::Unfinished { source, .. } => source.is_temporary(),
             _ => false,
-        }
-    }
-
-    /// Why a principal does not act: it is not accepted, or nobody is for now.
-    pub(crate) const fn not_accepted(reason: Reason) -> Self {
-        match reason {
-            Reason::Stale => Self::Stale,
-            Reason::Unavailable => Self::Unavailable,
-            reason => Self::NotAccepted(reason),
         }
     }
 
@@ -217,6 +278,45 @@ impl fmt::Display for First<'_> {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
+    }
+}
+
+/// The actor is not accepted; or nobody is for now: [`Error::Stale`], [`Error::Unavailable`].
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Stale => Self::Stale,
+            Reason::Unavailable => Self::Unavailable,
+            reason => Self::NotAccepted(reason),
+        }
+    }
+}
+
+/// The same as of its [reason](AuthenticateError::reason).
+impl From<AuthenticateError> for Error {
+    fn from(error: AuthenticateError) -> Self {
+        error.reason.into()
+    }
+}
+
+impl From<AuthorizeError> for Error {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::Unauthenticated(error) => error.into(),
+            AuthorizeError::Denied(denial) => denial.into(),
+        }
+    }
+}
+
+impl From<ResourceTypeError> for Error {
+    fn from(error: ResourceTypeError) -> Self {
+        PatternError::from(error).into()
+    }
+}
+
+impl From<PatternError> for Error {
+    fn from(error: PatternError) -> Self {
+        Self::Permission(error.into())
     }
 }
 
@@ -281,37 +381,154 @@ impl AuthorizeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::action::Action;
+    use crate::model::decision::judge;
+    use crate::model::resource::Resource;
+
+    /// What the methods say of an error.
+    #[derive(Debug, PartialEq)]
+    enum Said {
+        Nothing,
+        NotFound,
+        Conflict,
+        Refusal,
+        Temporary,
+    }
+
+    fn said(error: &Error) -> Said {
+        let methods = [
+            (error.is_not_found(), Said::NotFound),
+            (error.is_conflict(), Said::Conflict),
+            (error.is_refusal(), Said::Refusal),
+            (error.is_temporary(), Said::Temporary),
+        ];
+        let mut said = methods.into_iter().filter_map(|(is, what)| is.then_some(what));
+        let first = said.next().unwrap_or(Said::Nothing);
+        assert_eq!(said.next(), None, "{error}");
+        first
+    }
+
+    /// A new variant does not compile here: it needs a line in the table, too.
+    fn number(error: &Error) -> usize {
+        match error {
+            Error::NotAccepted(_) => 0,
+            Error::Foreign => 1,
+            Error::Denied(_) => 2,
+            Error::OperatorsOnly(_) => 3,
+            Error::Exceeds(_) => 4,
+            Error::Outlives(_) => 5,
+            Error::RotatesItself => 6,
+            Error::NotFound(_) => 7,
+            Error::Revoked(_) => 8,
+            Error::RevisionMismatch { .. } => 9,
+            Error::Kind(_) => 10,
+            Error::Id(_) => 11,
+            Error::Permission(_) => 12,
+            Error::Moves => 13,
+            Error::NoOwner => 14,
+            Error::Past(_) => 15,
+            Error::LongDescription(_) => 16,
+            Error::ControlCharacter(_) => 17,
+            Error::Secret(_) => 18,
+            Error::SecretTaken => 19,
+            Error::LongLineage => 20,
+            Error::OwnerDeleted(_) => 21,
+            Error::OrganizationDeleted(_) => 22,
+            Error::AlreadySetUp => 23,
+            Error::Busy(_) => 24,
+            Error::Store(_) => 25,
+            Error::InDoubt(_) => 26,
+            Error::Unfinished { .. } => 27,
+            Error::Unavailable => 28,
+            Error::Stale => 29,
+            Error::Random(_) => 30,
+            Error::Open(_) => 31,
+            Error::NewerFormat(_) => 32,
+            Error::Closed => 33,
+        }
+    }
 
     #[test]
-    fn errors_tell_who_may_not_from_what_cannot_be_and_what_may_work_later() {
+    fn every_error_has_a_status_and_at_most_one_class() {
         let unfinished = |source| Error::Unfinished { changed: 1, source: Box::new(source) };
         let store = || Arc::new(StoreError::new("full"));
-        let id = TokenId::try_from(1).unwrap();
-        let refusals = [
-            Error::NotAccepted(Reason::Revoked),
-            Error::Foreign,
-            Error::OperatorsOnly("this"),
-            Error::Exceeds(PermissionSet::empty()),
-            Error::Outlives(Timestamp::EPOCH),
-            Error::RotatesItself,
-            unfinished(Error::Foreign),
+        let token = TokenId::try_from(1).unwrap();
+        let denial = judge(Action::READ, Action::empty(), &Resource::INSTANCE, None).unwrap_err();
+        let table = [
+            (Error::NotAccepted(Reason::Revoked), 401, Said::Refusal),
+            (Error::Foreign, 500, Said::Refusal),
+            (Error::Denied(denial), 403, Said::Refusal),
+            (Error::OperatorsOnly("this"), 403, Said::Refusal),
+            (Error::Exceeds(PermissionSet::empty()), 403, Said::Refusal),
+            (Error::Outlives(Timestamp::EPOCH), 403, Said::Refusal),
+            (Error::RotatesItself, 403, Said::Refusal),
+            (Error::NotFound(token), 404, Said::NotFound),
+            (Error::Revoked(token), 409, Said::Conflict),
+            (Error::RevisionMismatch { token, expected: 1, found: 2 }, 412, Said::Conflict),
+            (Error::Kind(KindError::Empty), 400, Said::Nothing),
+            (Error::Id(IdError::Empty), 400, Said::Nothing),
+            (Error::Permission(PermissionError::Form), 400, Said::Nothing),
+            (Error::Moves, 400, Said::Nothing),
+            (Error::NoOwner, 400, Said::Nothing),
+            (Error::Past(Timestamp::EPOCH), 400, Said::Nothing),
+            (Error::LongDescription(2_000), 400, Said::Nothing),
+            (Error::ControlCharacter(1), 400, Said::Nothing),
+            (Error::Secret(SecretError::TooLong(600)), 400, Said::Nothing),
+            (Error::SecretTaken, 409, Said::Conflict),
+            (Error::LongLineage, 422, Said::Nothing),
+            (Error::OwnerDeleted(UserId::try_from(1).unwrap()), 400, Said::Nothing),
+            (Error::OrganizationDeleted(OrgId::try_from(1).unwrap()), 400, Said::Nothing),
+            (Error::AlreadySetUp, 409, Said::Conflict),
+            (Error::Busy(10), 503, Said::Temporary),
+            (Error::Store(store()), 503, Said::Temporary),
+            (Error::InDoubt(store()), 503, Said::Temporary),
+            (unfinished(Error::Foreign), 500, Said::Refusal),
+            (unfinished(Error::Busy(10)), 503, Said::Temporary),
+            (unfinished(Error::NotFound(token)), 404, Said::Nothing),
+            (Error::Unavailable, 503, Said::Temporary),
+            (Error::Stale, 503, Said::Temporary),
+            (Error::Random(RandomError::EMPTY), 503, Said::Temporary),
+            (Error::Open(OpenError::Ended), 500, Said::Nothing),
+            (Error::Open(OpenError::Store(store())), 500, Said::Temporary),
+            (Error::NewerFormat(2), 500, Said::Nothing),
+            (Error::Closed, 503, Said::Nothing),
         ];
-        let temporary = [
-            Error::Busy(10),
-            Error::Store(store()),
-            Error::InDoubt(store()),
-            Error::Unavailable,
-            Error::Stale,
-            unfinished(Error::Busy(10)),
-        ];
-        let final_ones = [Error::NotFound(id), Error::Moves, Error::Closed, unfinished(Error::NotFound(id))];
-        for (errors, expected) in
-            [(refusals.as_slice(), (true, false)), (&temporary, (false, true)), (&final_ones, (false, false))]
-        {
-            for error in errors {
-                assert_eq!((error.is_refusal(), error.is_temporary()), expected, "{error}");
-            }
+        for (error, status, expected) in &table {
+            assert_eq!((error.status(), &said(error)), (*status, expected), "{error}");
         }
+        let mut numbers: Vec<_> = table.iter().map(|(error, ..)| number(error)).collect();
+        numbers.dedup();
+        assert!(numbers.into_iter().eq(0..34), "an error is not in the table");
+    }
+
+    #[test]
+    fn every_error_is_a_wider_one_by_question_mark() {
+        fn wide<E: Into<Error>>(error: E) -> String {
+            error.into().to_string()
+        }
+        let refused = |reason| AuthenticateError { reason };
+        let denial = judge(Action::READ, Action::empty(), &Resource::INSTANCE, None).unwrap_err();
+        let texts = [
+            (wide(refused(Reason::Revoked)), "the acting token is not accepted: the token is revoked"),
+            (wide(AuthorizeError::from(refused(Reason::Stale))), "the authority could not read its store for too long"),
+            (wide(AuthorizeError::from(denial)), "missing permission `read:instance`"),
+            (wide(denial), "missing permission `read:instance`"),
+            (wide(Reason::Unavailable), "the authority is closed or reading its store anew"),
+            (wide(KindError::Empty), "a token needs at least one permission"),
+            (wide(IdError::Nil), "an id cannot be zero"),
+            (wide(PermissionError::Form), "a permission is written `action:[orgs/ORG/]type[/ID]`"),
+            (wide(ResourceTypeError::Empty), "a resource type's name cannot be empty"),
+            (wide(OpenError::SamePepperId('k')), "the current and the previous pepper have the same id `k`"),
+            (wide(RandomError::EMPTY), "the operating system gave no randomness"),
+        ];
+        for (text, expected) in texts {
+            assert_eq!(text, expected);
+        }
+        assert_eq!(wide(PatternError::Instance), PatternError::Instance.to_string());
+        assert_eq!(wide(SecretError::TooLong(600)), SecretError::TooLong(600).to_string());
+        // What the store said is kept.
+        let opened = Error::from(OpenError::Store(Arc::new(StoreError::new("full"))));
+        assert_eq!(std::error::Error::source(&opened).unwrap().to_string(), "full");
     }
 
     #[test]

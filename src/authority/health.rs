@@ -65,8 +65,8 @@ impl Contact {
         *self.lock() = Readings { at, uptime, error: None };
     }
 
-    pub(crate) fn failed(&self, error: &Error) {
-        self.lock().error = Some(error.clone());
+    pub(crate) fn failed(&self, error: Error) {
+        self.lock().error = Some(error);
     }
 
     pub(crate) fn health(&self, index: &Index, staleness: Staleness, clock: &dyn Clock) -> Health {

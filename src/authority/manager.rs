@@ -10,6 +10,7 @@ use crate::authority::call::Call;
 use crate::authority::draft::{Draft, Part, Stop};
 use crate::authority::error::Error;
 use crate::authority::event::{ActorName, Event, EventKind, Observer};
+use crate::authority::open_error::OpenError;
 use crate::authority::pending::Answer;
 use crate::authority::request::Receipt;
 use crate::authority::shared::Shared;
@@ -133,6 +134,31 @@ enum Closing {
 /// planned on is what is in the store.
 type Planned = (Box<dyn Call>, Result<Part, Error>);
 
+/// Why the store could not be read.
+#[derive(Debug, Clone)]
+pub(crate) enum ReadError {
+    Store(Arc<StoreError>),
+    NewerFormat(u8),
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            ReadError::NewerFormat(format) => Self::NewerFormat(format),
+        }
+    }
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            ReadError::NewerFormat(format) => Self::NewerFormat(format),
+        }
+    }
+}
+
 /// How a commit ended.
 enum Committed {
     At(Position),
@@ -168,7 +194,7 @@ impl Manager {
     }
 
     /// Reads everything from the store, and opens the index.
-    pub(crate) fn open(&mut self) -> Result<(), Error> {
+    pub(crate) fn open(&mut self) -> Result<(), ReadError> {
         self.shared.index.set_time(self.shared.clock.now());
         self.read()?;
         self.denying = None;
@@ -314,7 +340,7 @@ impl Manager {
         }
         if draft.is_empty() {
             // Without a commit, nothing has said yet that the store still is where the index is.
-            let caught_up = self.catch_up();
+            let caught_up = self.catch_up().map_err(Error::from);
             if caught_up.is_ok() && shared.index.position() == expected {
                 self.finish(planned, &Ok(self.receipt(expected)));
                 return 0;
@@ -335,7 +361,7 @@ impl Manager {
                 self.finish(planned, &Ok(self.receipt(position)));
             }
             Committed::Conflict => {
-                let caught_up = self.catch_up();
+                let caught_up = self.catch_up().map_err(Error::from);
                 return self.plan_again(planned, caught_up, attempts);
             }
             Committed::Refused(error) => self.finish(planned, &Err(Error::Store(Arc::new(error)))),
@@ -435,11 +461,11 @@ impl Manager {
 
     /// If the index had to be closed, or was not in step for too long, reads what it lacks.
     fn reopen(&mut self) -> Result<(), Error> {
-        if self.shared.index.check_current(&*self.shared.clock).is_ok() { Ok(()) } else { self.catch_up() }
+        if self.shared.index.check_current(&*self.shared.clock).is_ok() { Ok(()) } else { Ok(self.catch_up()?) }
     }
 
     /// Reads what others changed, tells how that goes, and answers those who waited for it.
-    fn catch_up(&mut self) -> Result<(), Error> {
+    fn catch_up(&mut self) -> Result<(), ReadError> {
         self.tell_denying(None);
         let read = self.read();
         self.tell_denying(read.as_ref().err());
@@ -455,7 +481,7 @@ impl Manager {
     }
 
     /// Reads what others changed, or everything where there is no way from here; then the index is open.
-    fn read(&mut self) -> Result<(), Error> {
+    fn read(&mut self) -> Result<(), ReadError> {
         let shared = Arc::clone(&self.shared);
         let result = self.read_pages(&shared.index);
         match result {
@@ -467,14 +493,14 @@ impl Manager {
                 Ok(())
             }
             Err(error) => {
-                shared.contact.failed(&error);
+                shared.contact.failed(error.clone().into());
                 Err(error)
             }
         }
     }
 
     /// Returns when the last page was asked for: all that was in the store then is here.
-    fn read_pages(&mut self, index: &Index) -> Result<(Timestamp, Duration), Error> {
+    fn read_pages(&mut self, index: &Index) -> Result<(Timestamp, Duration), ReadError> {
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
         let (mut anew, mut limit) = (0, PAGE);
@@ -482,7 +508,7 @@ impl Manager {
             let asked = (self.shared.clock.now(), self.shared.clock.uptime());
             match guarded(|| self.store.changes(since, limit)) {
                 Ok(page) if page.more && page.position.revision <= since.revision => {
-                    return Err(Error::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
+                    return Err(ReadError::Store(Arc::new(StoreError::new("the store's pages lead nowhere"))));
                 }
                 Ok(mut page) => {
                     since = page.position;
@@ -521,21 +547,21 @@ impl Manager {
                     used.clear();
                     since = Position::ORIGIN;
                 }
-                Err(ChangesError::Failed(error)) => return Err(Error::Store(Arc::new(error))),
-                Err(error) => return Err(Error::Store(Arc::new(StoreError::new(error)))),
+                Err(ChangesError::Failed(error)) => return Err(ReadError::Store(Arc::new(error))),
+                Err(error) => return Err(ReadError::Store(Arc::new(StoreError::new(error)))),
             }
         };
         match index.marks().format {
             Some(format) if format > Record::NEWEST_FORMAT => {
                 index.close();
-                Err(Error::NewerFormat(format))
+                Err(ReadError::NewerFormat(format))
             }
             _ => Ok(asked),
         }
     }
 
     /// Tells that everything is denied from now on, or not any more.
-    fn tell_denying(&mut self, error: Option<&Error>) {
+    fn tell_denying(&mut self, error: Option<&ReadError>) {
         let shared = &self.shared;
         let denying = shared.index.check_current(&*shared.clock).err();
         if denying == self.denying {
@@ -576,10 +602,10 @@ fn after(expected: Position, id: CommitId) -> Position {
 }
 
 /// What the store said, where that is what failed.
-fn cause(error: &Error) -> String {
+fn cause(error: &ReadError) -> String {
     match error {
-        Error::Store(source) => source.to_string(),
-        error => error.to_string(),
+        ReadError::Store(source) => source.to_string(),
+        ReadError::NewerFormat(_) => Error::from(error.clone()).to_string(),
     }
 }
 
@@ -657,6 +683,6 @@ mod tests {
             assert_eq!(refused.reason(), Reason::Unavailable);
         }
         assert_eq!(store.changes(newest, 1).unwrap().position, newest);
-        assert!(matches!(Authority::open(store).wait(), Err(Error::NewerFormat(_))));
+        assert!(matches!(Authority::open(store).wait(), Err(OpenError::NewerFormat(_))));
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod health;
 mod manager;
 pub(crate) mod new_token;
+pub(crate) mod open_error;
 mod operations;
 pub(crate) mod pending;
 pub(crate) mod principal;
@@ -23,11 +24,12 @@ pub use builder::Builder;
 
 use crate::authority::actor::Actor;
 use crate::authority::call::PlannedCall;
-use crate::authority::draft::{Draft, Stop};
+use crate::authority::draft::{Acting, Draft, Stop};
 use crate::authority::error::{AuthenticateError, AuthorizeError, Error};
 use crate::authority::health::Health;
 use crate::authority::manager::Message;
 use crate::authority::new_token::{NewKind, NewToken};
+use crate::authority::open_error::OpenError;
 use crate::authority::operations::Finish;
 use crate::authority::pending::{Pending, pending};
 use crate::authority::principal::{Link, Principal};
@@ -77,7 +79,7 @@ impl Authority {
     ///
     /// # Errors
     /// The store cannot be read, or was written by a newer version.
-    pub fn open(store: impl TokenStore + 'static) -> Pending<Self> {
+    pub fn open(store: impl TokenStore + 'static) -> Pending<Self, OpenError> {
         Self::builder().open(store)
     }
 
@@ -389,7 +391,7 @@ impl Authority {
     /// # Errors
     /// [`Error::Closed`] when the authority is closed meanwhile.
     pub fn follow_to(&self, revision: u64) -> Pending<Position> {
-        let (answer, pending) = pending();
+        let (answer, pending) = pending(|| Error::Closed);
         self.send(Message::FollowTo(revision, answer));
         pending
     }
@@ -401,25 +403,21 @@ impl Authority {
     /// # Errors
     /// [`Error::Closed`] when it is closed already.
     pub fn close(&self) -> Pending<()> {
-        let (answer, closed) = pending();
+        let (answer, closed) = pending(|| Error::Closed);
         self.send(Message::Close(answer));
         self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         closed
     }
 
     /// Who is asking for a list, or a token.
-    fn sight(&self, actor: &Actor) -> Result<draft::Acting, Error> {
+    fn sight(&self, actor: &Actor) -> Result<Acting, Error> {
         self.check_current()?;
-        match Draft::new(&self.shared).acting(actor) {
-            Ok(acting) => Ok(acting),
-            Err(Stop::Fail(error)) => Err(error),
-            Err(Stop::Wait) => Err(Error::Closed),
-        }
+        Acting::of(actor, &self.shared, |id| Ok(self.shared.index.record(id).map(|(_, token)| token)))
     }
 
     /// That the index was in step with the store not too long ago.
     fn check_current(&self) -> Result<(), Error> {
-        self.shared.index.check_current(&*self.shared.clock).map_err(Error::not_accepted)
+        self.shared.index.check_current(&*self.shared.clock).map_err(Error::from)
     }
 
     /// Sends a call to the management thread.
@@ -429,7 +427,7 @@ impl Authority {
         actor: &Actor,
         plan: impl FnMut(&mut Draft<'_>, usize) -> Result<Finish<T>, Stop> + Send + 'static,
     ) -> Pending<T> {
-        let (answer, pending) = pending();
+        let (answer, pending) = pending(|| Error::Closed);
         let call = PlannedCall::boxed(name, Some(actor), plan, answer);
         self.send(Message::Call(call));
         pending

@@ -11,37 +11,54 @@ use std::time::{Duration, Instant};
 use crate::authority::error::Error;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The answer of a management call: `.await` it in async code, `.wait()` for it in plain code. Neither needs a runtime.
+/// The answer of a management call, or of opening an authority: `.await` it in async code, `.wait()` for it in plain code. Neither needs a runtime.
 ///
 /// The call is under way whether or not anyone waits: dropping this gives up the answer, never the change
 /// (design rule 19).
 #[must_use = "the call may still fail: wait for its answer"]
-pub struct Pending<T> {
-    shared: Arc<Shared<T>>,
+pub struct Pending<T, E = Error> {
+    shared: Arc<Shared<T, E>>,
 }
 
-/// The other end: whoever answers. Dropped without an answer, it answers [`Error::Closed`].
-pub(crate) struct Answer<T> {
-    shared: Arc<Shared<T>>,
+/// The other end: whoever answers. Dropped without an answer, it answers that nobody will.
+pub(crate) struct Answer<T, E = Error> {
+    shared: Arc<Shared<T, E>>,
 }
 
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct Shared<T, E> {
+    state: Mutex<State<T, E>>,
     answered: Condvar,
+    /// What is answered where there is no answer, or none any more.
+    closed: fn() -> E,
 }
 
-enum State<T> {
+enum State<T, E> {
     Waiting(Option<Waker>),
-    Answered(Result<T, Error>),
+    Answered(Result<T, E>),
     Taken,
 }
 
-impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+impl<T, E> Shared<T, E> {
+    fn new(state: State<T, E>, closed: fn() -> E) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(state), answered: Condvar::new(), closed })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, answer: Result<T, Error>) {
+    /// The answer, if it is here; another time, there is none any more.
+    fn take(&self, state: &mut State<T, E>) -> Option<Result<T, E>> {
+        if matches!(state, State::Waiting(_)) {
+            return None;
+        }
+        match std::mem::replace(state, State::Taken) {
+            State::Answered(answer) => Some(answer),
+            State::Waiting(_) | State::Taken => Some(Err((self.closed)())),
+        }
+    }
+
+    fn answer(&self, answer: Result<T, E>) {
         let mut state = self.lock();
         if let State::Waiting(waker) = &mut *state {
             let waker = waker.take();
@@ -56,26 +73,14 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> State<T> {
-    fn take(&mut self) -> Option<Result<T, Error>> {
-        if matches!(self, Self::Waiting(_)) {
-            return None;
-        }
-        match std::mem::replace(self, Self::Taken) {
-            Self::Answered(answer) => Some(answer),
-            _ => Some(Err(Error::Closed)),
-        }
-    }
-}
-
-/// Both ends of an answer.
-pub(crate) fn pending<T>() -> (Answer<T>, Pending<T>) {
-    let shared = Arc::new(Shared { state: Mutex::new(State::Waiting(None)), answered: Condvar::new() });
+/// Both ends of an answer. `closed` is the answer where none is sent.
+pub(crate) fn pending<T, E>(closed: fn() -> E) -> (Answer<T, E>, Pending<T, E>) {
+    let shared = Shared::new(State::Waiting(None), closed);
     (Answer { shared: Arc::clone(&shared) }, Pending { shared })
 }
 
-impl<T> Answer<T> {
-    pub(crate) fn send(self, answer: Result<T, Error>) {
+impl<T, E> Answer<T, E> {
+    pub(crate) fn send(self, answer: Result<T, E>) {
         self.shared.answer(answer);
     }
 
@@ -85,25 +90,25 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T, E> Drop for Answer<T, E> {
     fn drop(&mut self) {
-        self.shared.answer(Err(Error::Closed));
+        self.shared.answer(Err((self.shared.closed)()));
     }
 }
 
-impl<T> Pending<T> {
-    pub(crate) fn ready(answer: Result<T, Error>) -> Self {
-        Self { shared: Arc::new(Shared { state: Mutex::new(State::Answered(answer)), answered: Condvar::new() }) }
+impl<T, E> Pending<T, E> {
+    pub(crate) fn ready(answer: Result<T, E>, closed: fn() -> E) -> Self {
+        Self { shared: Shared::new(State::Answered(answer), closed) }
     }
 
     /// Blocks this thread until the answer is here.
     ///
     /// # Errors
     /// The call failed.
-    pub fn wait(self) -> Result<T, Error> {
+    pub fn wait(self) -> Result<T, E> {
         let mut state = self.shared.lock();
         loop {
-            if let Some(answer) = state.take() {
+            if let Some(answer) = self.shared.take(&mut state) {
                 return answer;
             }
             state = self.shared.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -130,11 +135,11 @@ impl<T> Pending<T> {
     ///
     /// # Errors
     /// The call failed. So it does, as with [`Error::Closed`], once the answer was taken.
-    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<T>, Error> {
+    pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<T>, E> {
         let start = Instant::now();
         let mut state = self.shared.lock();
         loop {
-            if let Some(answer) = state.take() {
+            if let Some(answer) = self.shared.take(&mut state) {
                 return answer.map(Some);
             }
             let Some(rest) = timeout.checked_sub(start.elapsed()).filter(|rest| !rest.is_zero()) else {
@@ -145,12 +150,12 @@ impl<T> Pending<T> {
     }
 }
 
-impl<T> Future for Pending<T> {
-    type Output = Result<T, Error>;
+impl<T, E> Future for Pending<T, E> {
+    type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.lock();
-        if let Some(answer) = state.take() {
+        if let Some(answer) = self.shared.take(&mut state) {
             return Poll::Ready(answer);
         }
         *state = State::Waiting(Some(context.waker().clone()));
@@ -158,7 +163,7 @@ impl<T> Future for Pending<T> {
     }
 }
 
-impl<T> fmt::Debug for Pending<T> {
+impl<T, E> fmt::Debug for Pending<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pending(..)")
     }

@@ -103,6 +103,15 @@ impl fmt::Debug for Pepper {
     }
 }
 
+impl Pepper {
+    fn digest(&self, secret: &[u8]) -> Digest {
+        let mut mac = self.mac.clone();
+        mac.update(secret);
+        // In its place, where it is wiped when dropped: `finalize` would move it and leave the secret behind.
+        Digest(mac.finalize_reset().into_bytes().into())
+    }
+}
+
 /// The peppers in use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyring {
@@ -140,10 +149,15 @@ impl Keyring {
 
     fn peppered(&self, key: u8, secret: &[u8]) -> Option<Digest> {
         let pepper = [&self.current, &self.previous].into_iter().flatten().find(|pepper| pepper.id == key)?;
-        let mut mac = pepper.mac.clone();
-        mac.update(secret);
-        // In its place, where it is wiped when dropped: `finalize` would move it and leave the secret behind.
-        Some(Digest(mac.finalize_reset().into_bytes().into()))
+        Some(pepper.digest(secret))
+    }
+
+    /// The digest of a new secret, under the current key.
+    pub(crate) fn credential(&self, secret: &[u8]) -> Credential {
+        match &self.current {
+            None => Credential { key: Self::PLAIN, digest: sha_256(secret) },
+            Some(pepper) => Credential { key: pepper.id, digest: pepper.digest(secret) },
+        }
     }
 }
 

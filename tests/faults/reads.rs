@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::store::{ChangesError, Position};
 use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{
-    Authority, Error, Filter, MemoryStore, NewToken, Reason, Standing, Timestamp, TokenStore, Update, UserId,
+    Authority, Error, Filter, MemoryStore, NewToken, OpenError, Reason, Standing, Timestamp, TokenStore, Update, UserId,
 };
 
 use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
@@ -285,7 +285,7 @@ fn pages_that_lead_nowhere_are_a_failure() {
             page.more = true;
             Ok(page)
         };
-        assert!(matches!(Authority::open(Reads(store, read)).wait(), Err(Error::Store(_))));
+        assert!(matches!(Authority::open(Reads(store, read)).wait(), Err(OpenError::Store(_))));
     }
 }
 

@@ -8,9 +8,9 @@ use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
     Action, Actor, Authority, Builder, Error, Everywhere, Expiry, Filter, Issued, KindName, Liveness, NewToken,
-    Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType,
-    Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver,
-    Update, Write, decide,
+    OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
+    ResourceType, Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore,
+    TracingObserver, Update, Write, decide,
 };
 use sha2::{Digest, Sha256};
 
@@ -62,8 +62,9 @@ fn rule_20_secrets_and_digests_are_in_nothing_that_is_printed_or_told() {
     missed.retain(|name| !NOT_WALKED.contains(&name.as_str()));
     assert!(missed.is_empty(), "types that are not walked: {missed:?}");
     let errors = walk::variants(include_str!("../../src/authority/error.rs"), "Error");
+    let opening = walk::variants(include_str!("../../src/authority/open_error.rs"), "OpenError");
     let events = walk::variants(include_str!("../../src/authority/event.rs"), "EventKind");
-    assert_eq!(walk.missed(errors.into_iter().chain(events)), ["Error::Random"]);
+    assert_eq!(walk.missed(errors.into_iter().chain(opening).chain(events)), ["Error::Random"]);
 }
 
 fn pepper() -> Pepper {
@@ -245,7 +246,13 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, open(|builder| builder.follow(HOUR)));
     // That others keep changing the store, that a thread cannot be started and the like.
     look!(walk, Error::Busy(10), Error::LongLineage, Error::Closed, Error::Unavailable);
-    look!(walk, Error::NewerFormat(2), Error::Thread(Arc::new(std::io::Error::other("none left"))));
+    look!(walk, Error::NewerFormat(2), Error::from("x".parse::<TokenId>().unwrap_err()));
+    look!(walk, Error::from("read".parse::<Permission>().unwrap_err()));
+    let store = || Arc::new(StoreError::new("full"));
+    look!(walk, OpenError::Thread(Arc::new(std::io::Error::other("none left"))), OpenError::Store(store()));
+    look!(walk, OpenError::NewerFormat(2), OpenError::Ended, Error::from(OpenError::Ended));
+    look!(walk, OpenError::from(Pepper::new('k', &[1; 31]).unwrap_err()));
+    look!(walk, OpenError::from(Authority::builder().secret_prefix("").unwrap_err()));
 }
 
 /// A store that fails, hangs behind, and comes back with another history.

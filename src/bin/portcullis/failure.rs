@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use portcullis::Reason;
 use portcullis::store::RedbError;
+use portcullis::{OpenError, Reason};
 
 /// What the process exits with, if not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +84,11 @@ impl From<portcullis::Error> for Failure {
     fn from(error: portcullis::Error) -> Self {
         use portcullis::Error as E;
         let exit = match &error {
-            E::NotFound(_) => Exit::NotFound,
-            E::RevisionMismatch { .. } | E::Revoked(_) | E::SecretTaken | E::AlreadySetUp => Exit::Conflict,
+            error if error.is_not_found() => Exit::NotFound,
+            error if error.is_conflict() => Exit::Conflict,
             error if error.is_refusal() => Exit::Refused,
             error if error.is_temporary() => Exit::Unavailable,
-            E::NewerFormat(_) | E::Thread(_) | E::Closed | E::Unfinished { .. } => Exit::Failed,
+            E::NewerFormat(_) | E::Closed | E::Unfinished { .. } => Exit::Failed,
             _ => Exit::Usage,
         };
         let message = error.to_string();
@@ -101,6 +101,18 @@ impl From<portcullis::Error> for Failure {
                 Self::new(exit, "setup was done before; `portcullis recover` makes another operator token on a file")
             }
             _ => Self::new(exit, message),
+        }
+    }
+}
+
+/// Of opening the authority on a file.
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let message = error.to_string();
+        match error {
+            OpenError::Store(source) => Self::new(Exit::Unavailable, message).because(source),
+            OpenError::NewerFormat(_) | OpenError::Thread(_) | OpenError::Ended => Self::new(Exit::Failed, message),
+            _ => Self::new(Exit::Usage, message),
         }
     }
 }

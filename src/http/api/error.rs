@@ -161,6 +161,8 @@ impl From<Error> for ApiError {
             Error::NotFound(_) => Self::not_found("authorization not found"),
             Error::RevisionMismatch { .. } => Self::precondition_failed(message),
             Error::Kind(error) => error.into(),
+            Error::Id(error) => error.into(),
+            Error::Permission(error) => error.into(),
             Error::Moves
             | Error::NoOwner
             | Error::Past(_)
