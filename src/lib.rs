@@ -76,7 +76,6 @@
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
 //! | `http` | no | authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
 //! | `cli` | no | the program `portcullis`: tokens by command line |
-//! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -135,10 +134,8 @@ pub use random::RandomError;
 pub use secret::{Pepper, PepperError, PrefixError, Secret, SecretError};
 pub use store::{
     Changes, ChangesError, CommitError, CommitId, DecodeError, MAX_COMMIT, MemoryStore, Position, Record, RecordKey,
-    RecordKind, StoreError, TokenStore,
+    RecordKind, RecordSummary, StoreError, TokenStore,
 };
-#[cfg(feature = "postgres")]
-pub use store::{PostgresError, PostgresStore};
 #[cfg(feature = "redb")]
 pub use store::{RedbError, RedbStore};
 

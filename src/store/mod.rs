@@ -2,8 +2,6 @@
 
 mod codec;
 mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
 pub(crate) mod record;
 #[cfg(feature = "redb")]
 mod redb;
@@ -17,9 +15,7 @@ use uuid::Uuid;
 
 pub use codec::DecodeError;
 pub use memory::MemoryStore;
-#[cfg(feature = "postgres")]
-pub use postgres::{PostgresError, PostgresStore};
-pub use record::{Record, RecordKey, RecordKind};
+pub use record::{Record, RecordKey, RecordKind, RecordSummary};
 #[cfg(feature = "redb")]
 pub use redb::{RedbError, RedbStore};
 

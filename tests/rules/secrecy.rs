@@ -26,9 +26,6 @@ const NOT_WALKED: &[&str] = &[
     "TokenStore",
     // The operating system would have to fail.
     "RandomError",
-    // Where there is a server: `tests/postgres`.
-    "PostgresError",
-    "PostgresStore",
 ];
 
 #[test]
@@ -301,7 +298,7 @@ fn stores(world: &World, walk: &mut Walk) {
     let changes = store.changes(Position::ORIGIN, 1_000).unwrap();
     assert!(changes.records.len() > 5 && !changes.used.is_empty());
     for (_, record) in &changes.records {
-        look!(walk, *record, record.key(), record.kind());
+        look!(walk, *record, record.key(), record.kind(), record.summary());
     }
     let records: Vec<_> = changes.records.iter().map(|(_, record)| record.clone()).collect();
     let mut broken = BrokenStore::new(Flaw::WritesHalf);

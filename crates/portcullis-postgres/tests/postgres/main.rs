@@ -1,10 +1,11 @@
 //! The store in PostgreSQL, on a real server that this starts itself.
 //!
-//! `cargo test --features postgres --test postgres`. Without PostgreSQL the tests show as ignored, and fail in CI.
+//! `cargo test -p portcullis-postgres --test postgres`. Without PostgreSQL the tests show as ignored, and fail in CI.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../server/mod.rs"]
 mod server;
-mod tests;
+mod store;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,12 +18,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let missing = programs().is_none();
     if missing && std::env::var_os("CI").is_none() {
-        let trials = tests::ALL.iter().map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true)).collect();
+        let trials = store::ALL.iter().map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true)).collect();
         eprintln!("{MISSING}");
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let server = Arc::new(std::sync::OnceLock::new());
-    let trials = tests::ALL.iter().map(|(name, test)| {
+    let trials = store::ALL.iter().map(|(name, test)| {
         let server = Arc::clone(&server);
         Trial::test(*name, move || {
             if missing {
