@@ -1,31 +1,23 @@
 //! What the store in PostgreSQL does beyond the conformance suite, and the suite.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis::testing::records::{horizon, set_up, token, tombstone};
 use portcullis::testing::{conformance, shared_conformance};
 use portcullis::{
-    Actor, Authority, ChangesError, CommitError, CommitId, Error, Event, NewToken, OrgId, Position, Reason, ResourceId,
-    Standing, TokenStore, UserId,
+    Authority, ChangesError, CommitError, Error, Event, NewToken, OrgId, Position, Reason, ResourceId, Standing,
+    TokenStore, UserId,
 };
-use portcullis_postgres::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
-use portcullis_postgres::{PostgresError, PostgresStore};
+use portcullis_postgres::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection};
 
-use crate::server::{Server, ask, execute, run, store};
-
-type Test = fn(&Server);
-
-macro_rules! all {
-    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as Test)),*] };
-}
+use crate::place::{Place, commit_id, eventually, host, told};
+use crate::server::{Server, execute, run, store};
+use crate::{Test, all};
 
 pub(crate) const ALL: &[(&str, Test)] = all![
     it_keeps_the_contract,
     it_keeps_the_contract_with_the_rights_that_are_documented,
     a_store_that_was_not_made_says_so,
-    making_it_twice_and_at_once_is_harmless,
-    a_later_layout_is_neither_believed_nor_changed,
     a_schema_that_needs_quotes_is_refused,
     a_certain_failure_is_refused_and_an_uncertain_one_in_doubt,
     a_commit_that_was_made_is_never_refused,
@@ -42,66 +34,6 @@ pub(crate) const ALL: &[(&str, Test)] = all![
     a_server_that_ends_connections_is_used_again,
     nodes_are_upgraded_one_by_one,
 ];
-
-/// A schema of its own for a test.
-struct Place {
-    options: PgConnectOptions,
-    schema: String,
-}
-
-impl Place {
-    fn new(server: &Server) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let schema = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let place = Self { options: server.options(), schema };
-        place.migrate().unwrap();
-        place
-    }
-
-    fn migrate(&self) -> Result<(), PostgresError> {
-        self.store().migrate().wait()
-    }
-
-    fn store(&self) -> PostgresStore {
-        store(&self.options, &self.schema)
-    }
-
-    fn sql(&self, statements: &str) {
-        run(execute(&self.options, &statements.replace("{s}", &self.schema)));
-    }
-
-    fn count(&self, query: &str) -> i64 {
-        run(ask(&self.options, &query.replace("{s}", &self.schema)))
-    }
-}
-
-fn host() -> Actor {
-    Actor::host("test")
-}
-
-fn commit_id() -> CommitId {
-    CommitId::generate().unwrap()
-}
-
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "still not: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// The error and all its sources.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
 
 fn it_keeps_the_contract(server: &Server) {
     let report = conformance(|| Place::new(server), Place::store);
@@ -138,32 +70,6 @@ fn a_store_that_was_not_made_says_so(server: &Server) {
     assert_eq!(error.to_string(), expected);
     let error = Authority::open(store).wait().unwrap_err();
     assert!(told(&error).contains(expected), "{error:?}");
-}
-
-fn making_it_twice_and_at_once_is_harmless(server: &Server) {
-    let place = Place::new(server);
-    let position = place.store().commit(Position::ORIGIN, commit_id(), &[token(1)]).unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                place.migrate().unwrap();
-                store(&place.options, "made_at_once").migrate().wait().unwrap();
-            });
-        }
-    });
-    assert_eq!(place.store().changes(Position::ORIGIN, 10).unwrap().position, position);
-}
-
-fn a_later_layout_is_neither_believed_nor_changed(server: &Server) {
-    let place = Place::new(server);
-    place.sql("UPDATE {s}.store SET layout = 2");
-    let expected = format!(
-        "the token store in schema `{}` has layout 2, this version knows up to 1; use a newer version",
-        place.schema
-    );
-    let Err(ChangesError::Failed(error)) = place.store().changes(Position::ORIGIN, 1) else { panic!() };
-    assert_eq!(error.to_string(), expected);
-    assert_eq!(place.migrate().unwrap_err().to_string(), expected);
 }
 
 fn a_schema_that_needs_quotes_is_refused(server: &Server) {

@@ -25,7 +25,7 @@ pub fn programs() -> Option<PathBuf> {
 }
 
 /// A user that is not root, which PostgreSQL refuses to run as; nobody else than whoever runs this where that is no root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let own = std::fs::read_to_string("/proc/self/status").ok()?;
     let root = own.lines().any(|line| line.split_whitespace().take(2).eq(["Uid:", "0"]));
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
