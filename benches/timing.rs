@@ -177,7 +177,7 @@ fn store(secrets: &[Presented]) -> MemoryStore {
     let pending: Vec<_> = secrets
         .iter()
         .map(|secret| {
-            let secret = Secret::chosen(str::from_utf8(secret).unwrap());
+            let secret = Secret::new(str::from_utf8(secret).unwrap());
             let new = NewToken::all_access(OrgId::try_from(1).unwrap()).owner(UserId::try_from(1).unwrap());
             authority.create(&host, new.secret(secret))
         })

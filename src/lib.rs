@@ -76,7 +76,6 @@
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
 //! | `http` | no | authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
 //! | `cli` | no | the program `portcullis`: tokens by command line |
-//! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -144,8 +143,6 @@ pub use model::token::{Creator, Token};
 pub use model::verb::{Verb, VerbError};
 pub use random::RandomError;
 pub use secret::{Pepper, PepperError, PrefixError, Secret, SecretError};
-#[cfg(feature = "postgres")]
-pub use store::PostgresStore;
 #[cfg(feature = "redb")]
 pub use store::RedbStore;
 pub use store::{MemoryStore, TokenStore};

@@ -144,19 +144,19 @@ fn chosen_secrets_are_checked() {
         (format!("$2b$12${fine}"), "a chosen secret cannot be shaped like a stored hash, `$...$`"),
         (format!("${fine}$"), "a chosen secret cannot be shaped like a stored hash, `$...$`"),
     ] {
-        refused(&world, |authority| authority.create(host(), new().secret(Secret::chosen(secret.as_str()))), expected);
-        let rotation = Rotation::new().secret(Secret::chosen(secret.as_str()));
+        refused(&world, |authority| authority.create(host(), new().secret(Secret::new(secret.as_str()))), expected);
+        let rotation = Rotation::new().secret(Secret::new(secret.as_str()));
         refused(&world, |authority| authority.rotate(host(), id, rotation), expected);
     }
     for secret in [format!("${fine}"), format!("x${fine}$"), format!("PCS_{fine}"), format!("pcs-{fine}")] {
-        _ = world.issue(new().secret(Secret::chosen(secret)));
+        _ = world.issue(new().secret(Secret::new(secret)));
     }
 }
 
 #[test]
 fn a_chosen_secret_is_nobody_elses() {
     let world = World::new();
-    let secret = |number: u32| Secret::chosen(format!("a-secret-that-somebody-chose-{number:04}"));
+    let secret = |number: u32| Secret::new(format!("a-secret-that-somebody-chose-{number:04}"));
     let issue = |number| world.issue(new().secret(secret(number))).token.id();
     let (_live, revoked, rotated, deleted) = (issue(0), issue(1), issue(2), issue(4));
     ok(world.authority.revoke(host(), revoked));

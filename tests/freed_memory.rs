@@ -116,20 +116,20 @@ fn live(authority: &Authority, name: &str, wanted: &mut Wanted) {
     let seed = u8::try_from(name.len()).unwrap();
     let generated = authority.create(host(), new()).wait().unwrap();
     let id = used("generated", &generated.secret);
-    let short = authority.create(host(), new().secret(Secret::chosen(chosen(seed, 48)))).wait().unwrap();
+    let short = authority.create(host(), new().secret(Secret::new(chosen(seed, 48)))).wait().unwrap();
     used("chosen", &short.secret);
-    let long = authority.create(host(), new().secret(Secret::chosen(chosen(seed + 100, 300)))).wait().unwrap();
+    let long = authority.create(host(), new().secret(Secret::new(chosen(seed + 100, 300)))).wait().unwrap();
     used("chosen, long", &long.secret);
     let hour = Duration::from_hours(1);
     let rotated = authority.rotate(host(), id, Rotation::new().overlap(hour)).wait().unwrap();
     used("rotated", &rotated.secret);
-    let again = Rotation::new().secret(Secret::chosen(chosen(seed + 50, 40)));
+    let again = Rotation::new().secret(Secret::new(chosen(seed + 50, 40)));
     let again = authority.rotate(host(), id, again).wait().unwrap();
     used("rotated to a chosen one", &again.secret);
     // Refused: taken, too long, not visible.
     for refused in [chosen(seed, 48), chosen(seed + 150, 600), chosen(seed + 200, 40) + "\n"] {
         wanted.add(&format!("{name}: refused"), refused.as_bytes());
-        authority.create(host(), new().secret(Secret::chosen(refused))).wait().unwrap_err();
+        authority.create(host(), new().secret(Secret::new(refused))).wait().unwrap_err();
     }
     // Unknown, malformed, former.
     let mut altered = Zeroizing::new(chosen(seed + 25, 48));
@@ -140,7 +140,7 @@ fn live(authority: &Authority, name: &str, wanted: &mut Wanted) {
     authority.authenticate(&generated.secret.expose()[1..]).unwrap_err();
     authority.authenticate(generated.secret.expose()).unwrap_err();
     // Nobody waits for the answer.
-    drop(authority.create(host(), new().secret(Secret::chosen(chosen(seed + 75, 48)))));
+    drop(authority.create(host(), new().secret(Secret::new(chosen(seed + 75, 48)))));
     let mut abandoned = Zeroizing::new(chosen(seed + 75, 48));
     wanted.add(&format!("{name}: abandoned"), abandoned.as_bytes());
     abandoned.zeroize();
@@ -195,7 +195,7 @@ fn secrets_that_were_dropped_are_nowhere_in_memory() {
 
     // This test finds what is there: whole, in part, and as SHA-256 has it.
     let mut control = Wanted::default();
-    let secret = Secret::chosen(chosen(3, 5 * PIECE));
+    let secret = Secret::new(chosen(3, 5 * PIECE));
     control.add("a secret", secret.expose().as_bytes());
     assert_eq!(look(&control).len(), 4);
     let mut part = secret.expose().as_bytes()[PIECE + 1..4 * PIECE - 1].to_vec();

@@ -47,7 +47,7 @@ struct Content {
 }
 
 fn chosen(what: &str) -> Secret {
-    Secret::chosen(format!("chosen-by-somebody-for-a-token-that-{what}"))
+    Secret::new(format!("chosen-by-somebody-for-a-token-that-{what}"))
 }
 
 fn open(store: RedbStore, clock: &ManualClock, pepper: bool) -> Authority {
@@ -194,10 +194,10 @@ fn check(file: &Path, content: &Content) {
         }
     }
     for secret in &content.taken {
-        let again = NewToken::operator().owner(user(1)).secret(Secret::chosen(secret));
+        let again = NewToken::operator().owner(user(1)).secret(Secret::new(secret));
         assert!(matches!(authority.create(host(), again).wait(), Err(Error::SecretTaken)), "{secret}");
     }
-    let again = NewToken::operator().owner(user(1)).secret(Secret::chosen(&content.free));
+    let again = NewToken::operator().owner(user(1)).secret(Secret::new(&content.free));
     assert!(authority.create(host(), again).wait().is_ok());
     assert!(matches!(authority.setup(user(1)).wait(), Err(Error::AlreadySetUp)));
     let (admin, under) = content.created_under;

@@ -74,7 +74,7 @@ async fn first(server: Server, setup: Setup) -> Result<Response, ApiError> {
     let description = format!("{}'s Token", setup.username);
     let mut operator = NewToken::operator().owner(user).description(description.as_str());
     if let Some(chosen) = setup.token.filter(|token| !token.is_empty()) {
-        operator = operator.secret(Secret::chosen(chosen));
+        operator = operator.secret(Secret::new(chosen));
     }
     // Last, and whole in one commit: until it is there, setup can be done again, and begins anew.
     let issued = server.authority.create(Actor::host("setup"), operator).await?;

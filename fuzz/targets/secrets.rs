@@ -88,7 +88,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let create = |new| authority.create(host(), new).wait().unwrap();
     note(&create(new()), Ok(()));
     for chosen in ["sixteen letters!".replace(' ', "-"), "pcs-0123456789abcdef".to_owned(), "~".repeat(512)] {
-        note(&create(new().secret(Secret::chosen(chosen))), Ok(()));
+        note(&create(new().secret(Secret::new(chosen))), Ok(()));
     }
     let revoked = create(new());
     authority.revoke(host(), revoked.token.id()).wait().unwrap();

@@ -381,7 +381,7 @@ impl AuthorizeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::action::Action;
+    use crate::model::action::{Access, Action};
     use crate::model::decision::judge;
     use crate::model::resource::Resource;
 
@@ -453,7 +453,7 @@ mod tests {
         let unfinished = |source| Error::Unfinished { changed: 1, source: Box::new(source) };
         let store = || Arc::new(StoreError::new("full"));
         let token = TokenId::try_from(1).unwrap();
-        let denial = judge(Action::READ, Action::empty(), &Resource::INSTANCE, None).unwrap_err();
+        let denial = judge(Action::READ, Access::empty(), &Resource::INSTANCE, None).unwrap_err();
         let table = [
             (Error::NotAccepted(Reason::Revoked), 401, Said::Refusal),
             (Error::Foreign, 500, Said::Refusal),
@@ -507,7 +507,7 @@ mod tests {
             error.into().to_string()
         }
         let refused = |reason| AuthenticateError { reason };
-        let denial = judge(Action::READ, Action::empty(), &Resource::INSTANCE, None).unwrap_err();
+        let denial = judge(Action::READ, Access::empty(), &Resource::INSTANCE, None).unwrap_err();
         let texts = [
             (wide(refused(Reason::Revoked)), "the acting token is not accepted: the token is revoked"),
             (wide(AuthorizeError::from(refused(Reason::Stale))), "the authority could not read its store for too long"),

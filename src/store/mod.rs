@@ -13,8 +13,6 @@
 //! The example `custom_store` is one.
 
 mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
 pub(crate) mod record;
 #[cfg(feature = "redb")]
 mod redb;
@@ -28,9 +26,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use memory::MemoryStore;
-#[cfg(feature = "postgres")]
-pub use postgres::{PostgresError, PostgresStore};
-pub use record::{Record, RecordKey, RecordKind};
+pub use record::{Record, RecordKey, RecordKind, RecordSummary};
 #[cfg(feature = "redb")]
 pub use redb::{RedbError, RedbStore};
 pub use schema::DecodeError;

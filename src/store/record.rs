@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::expiry::Expiry;
-use crate::model::id::{OrgId, TokenId, UserId};
-use crate::model::kind::TokenKind;
+use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
+use crate::model::kind::{KindName, TokenKind};
 use crate::model::liveness::Liveness;
 use crate::model::status::{Standing, Status};
 use crate::model::time::Timestamp;
@@ -122,6 +122,50 @@ pub enum RecordKind {
     Organization,
     /// One of the store's own marks.
     Mark,
+}
+
+impl RecordKind {
+    /// Returns the kind as one word: `token`, `tombstone`, `owner`, `organization` or `mark`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Tombstone => "tombstone",
+            Self::Owner => "owner",
+            Self::Organization => "organization",
+            Self::Mark => "mark",
+        }
+    }
+}
+
+/// What people can read of a record. A store whose rows people look at keeps it in columns beside the record's bytes.
+///
+/// It is for people only: a record cannot be made from it. It holds no digest of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordSummary {
+    /// What kind of record it is.
+    pub what: RecordKind,
+    /// The token, the owner or the organization that it is about. A mark has none.
+    pub id: Option<ResourceId>,
+    /// The kind of a token.
+    pub kind: Option<KindName>,
+    /// The organization of a token.
+    pub organization: Option<OrgId>,
+    /// The owner of a token.
+    pub owner: Option<UserId>,
+    /// The own status of a token, or the standing of an owner or an organization: `active`, for example.
+    pub status: Option<String>,
+    /// The description of a token, or what a mark says.
+    pub description: Option<String>,
+    /// Who created a token.
+    pub creator: Option<Creator>,
+    /// When a token was created.
+    pub created_at: Option<Timestamp>,
+    /// When the token was last changed or deleted, the standing set, or the mark made.
+    pub changed_at: Option<Timestamp>,
+    /// The expiry of a token, if it has one.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The name that a record is stored under: 17 bytes, or a text of 33 characters.
@@ -241,5 +285,67 @@ impl Record {
             Body::Mark(Mark::Horizon(revision)) => Some(*revision),
             _ => None,
         }
+    }
+
+    /// Returns what people can read of the record.
+    ///
+    /// ```
+    /// # #[cfg(feature = "testing")] {
+    /// use portcullis::{KindName, RecordKind, testing::records};
+    ///
+    /// let summary = records::token(7).summary();
+    /// assert_eq!(summary.what, RecordKind::Token);
+    /// assert_eq!(summary.id, Some(records::token_id(7).into()));
+    /// assert_eq!(summary.kind, Some(KindName::ReadWrite));
+    /// assert_eq!(summary.status.as_deref(), Some("active"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn summary(&self) -> RecordSummary {
+        let summary = RecordSummary {
+            what: self.kind(),
+            id: self.token().map(ResourceId::from),
+            kind: None,
+            organization: None,
+            owner: None,
+            status: None,
+            description: None,
+            creator: None,
+            created_at: None,
+            changed_at: None,
+            expires_at: None,
+        };
+        match &self.0 {
+            Body::Token(token) => RecordSummary {
+                kind: Some(token.kind.name()),
+                organization: token.kind.organization(),
+                owner: Some(token.owner),
+                status: Some(token.status.to_string()),
+                description: Some(token.description.to_string()),
+                creator: Some(token.creator.clone()),
+                created_at: Some(token.created_at),
+                changed_at: Some(token.updated_at),
+                expires_at: token.expires_at.time(),
+                ..summary
+            },
+            Body::Tombstone(tombstone) => RecordSummary { changed_at: Some(tombstone.deleted_at), ..summary },
+            Body::Owner(owner, stand) => summary.standing((*owner).into(), *stand),
+            Body::Organization(organization, stand) => summary.standing((*organization).into(), *stand),
+            Body::Mark(mark) => {
+                let (description, changed_at) = match mark {
+                    Mark::SetUp(at) => ("set up".to_owned(), Some(*at)),
+                    Mark::Horizon(revision) => (format!("deletions up to revision {revision} forgotten"), None),
+                    Mark::Format(format) => (format!("records have format {format}"), None),
+                };
+                RecordSummary { description: Some(description), changed_at, ..summary }
+            }
+        }
+    }
+}
+
+impl RecordSummary {
+    fn standing(self, id: ResourceId, stand: Stand) -> Self {
+        let Stand { standing, since } = stand;
+        Self { id: Some(id), status: Some(standing.to_string()), changed_at: Some(since), ..self }
     }
 }

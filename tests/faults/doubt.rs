@@ -140,7 +140,7 @@ fn closing_with_a_commit_that_stays_in_doubt_ends() {
 #[test]
 fn a_secret_in_doubt_cannot_be_chosen_again() {
     let world = World::new(NEVER);
-    let chosen = || portcullis::Secret::chosen("a-secret-of-somebody-elses-own-choice");
+    let chosen = || portcullis::Secret::new("a-secret-of-somebody-elses-own-choice");
     let new = || NewToken::all_access(world.organization).owner(world.owner).secret(chosen());
     (1..=TRIES).for_each(|n| world.faults.nth(Call::Commit, n, Fault::DoubtAfter));
     assert!(matches!(world.authority.create(host(), new()).wait(), Err(Error::InDoubt(_))));

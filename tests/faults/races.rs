@@ -141,7 +141,7 @@ fn a_suspension_that_others_lifted_meanwhile_is_made_again() {
 fn a_secret_that_others_chose_meanwhile_is_taken() {
     let (world, others, other) = with_other();
     let (organization, owner) = (world.organization, world.owner);
-    let secret = || portcullis::Secret::chosen("a-secret-of-somebody-elses-own-choice");
+    let secret = || portcullis::Secret::new("a-secret-of-somebody-elses-own-choice");
     let new = move || NewToken::all_access(organization).owner(owner).secret(secret());
     others.once(move || _ = other.create(host(), new()).wait().unwrap());
     let answer = world.authority.create(host(), new()).wait();

@@ -188,7 +188,7 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
         Call::Rotate(id, overlap, secret) => {
             let rotation = Rotation::new().overlap(*overlap);
             let rotation = match secret {
-                Some(secret) => rotation.secret(Secret::chosen(secret.as_str())),
+                Some(secret) => rotation.secret(Secret::new(secret.as_str())),
                 None => rotation,
             };
             Waiting::Issued(authority.rotate(actor, *id, rotation))
@@ -224,7 +224,7 @@ fn new_token(new: &New) -> NewToken {
         token = token.expires_at(end);
     }
     if let Some(secret) = &new.secret {
-        token = token.secret(Secret::chosen(secret.as_str()));
+        token = token.secret(Secret::new(secret.as_str()));
     }
     token
 }

@@ -381,7 +381,7 @@ fn rule_08_a_denial_names_the_smallest_permission_that_would_have_allowed_it() {
 fn rule_08_in_one_call_a_secret_that_is_not_accepted_is_told_from_a_token_that_may_not() {
     let world = World::new();
     let resource = Resource::bucket(org(1), bucket(1));
-    let secret = Secret::chosen("a secret that the caller chose, as ever".replace(' ', "-"));
+    let secret = Secret::new("a secret that the caller chose, as ever".replace(' ', "-"));
     let issued = world.issue(NewToken::read_write(org(1)).read(bucket(1)).expires_in(HOUR).secret(secret));
     let ask = |issued: &Issued, action| world.authority.authorize(issued.secret.expose(), action, resource);
     let refused = |error: AuthorizeError| (error.to_string(), error.reason());

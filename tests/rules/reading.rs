@@ -219,7 +219,7 @@ fn rule_12_lists_filter_by_everything_and_by_all_at_once() {
 fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
     let world = World::new();
     let chosen =
-        |number: u32| portcullis::Secret::chosen(format!("a secret that somebody chose {number:08}").replace(' ', "-"));
+        |number: u32| portcullis::Secret::new(format!("a secret that somebody chose {number:08}").replace(' ', "-"));
     let expired = world.issue(NewToken::all_access(org(1)).expires_in(HOUR).secret(chosen(1))).token.id();
     world.clock.advance(TICK * 1_000);
     let later = world.issue(NewToken::all_access(org(1)).expires_in(3 * HOUR)).token.id();
@@ -257,7 +257,7 @@ fn purging_deletes_what_expired_and_forgets_what_was_deleted_by_then() {
 fn purging_forgets_nothing_too_early_when_the_clock_was_set_back() {
     let world = World::new();
     let delete = |number: u32| {
-        let secret = portcullis::Secret::chosen(format!("a-secret-that-somebody-chose-{number:08}"));
+        let secret = portcullis::Secret::new(format!("a-secret-that-somebody-chose-{number:08}"));
         let id = world.issue(NewToken::all_access(org(1)).secret(secret)).token.id();
         world.authority.delete(host(), id).wait().unwrap();
     };

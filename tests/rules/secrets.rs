@@ -13,7 +13,7 @@ const USED: &str = "the chosen secret was used before";
 
 /// A secret that may be chosen, told apart by its number.
 fn chosen(number: u32) -> Secret {
-    Secret::chosen(format!("a-secret-that-somebody-chose-{number:04}"))
+    Secret::new(format!("a-secret-that-somebody-chose-{number:04}"))
 }
 
 type End = fn(&World, portcullis::TokenId);
@@ -38,12 +38,12 @@ fn rule_14_a_chosen_secret_is_the_tokens() {
     // The floor and the longest.
     for len in [32, 512] {
         let secret = "~!".repeat(len / 2);
-        let issued = world.issue(new().secret(Secret::chosen(secret.as_str())));
+        let issued = world.issue(new().secret(Secret::new(secret.as_str())));
         assert_eq!(id_of(&world.authority.authenticate(&secret).unwrap()), issued.token.id());
     }
     let node = world.node_with(|builder| builder.chosen_secret_floor(1));
-    ok(node.create(host(), new().secret(Secret::chosen("x".repeat(16)))));
-    let short = node.create(host(), new().secret(Secret::chosen("y".repeat(15))));
+    ok(node.create(host(), new().secret(Secret::new("x".repeat(16)))));
+    let short = node.create(host(), new().secret(Secret::new("y".repeat(15))));
     assert_eq!(text(short), "a chosen secret has at least 16 characters, this one has 15");
 }
 
@@ -81,7 +81,7 @@ fn rule_14_no_secret_is_chosen_that_any_token_has_or_had() {
     }
     // A generated one neither; and not its own.
     let generated = world.issue(new());
-    let rotated = Rotation::new().secret(Secret::chosen(generated.secret.expose()));
+    let rotated = Rotation::new().secret(Secret::new(generated.secret.expose()));
     let answer = world.authority.rotate(host(), generated.token.id(), rotated);
     assert_eq!(text(answer), "a chosen secret cannot begin with `pcs_`, as generated ones do");
 }
@@ -126,7 +126,7 @@ fn rule_14_a_stored_digest_never_authenticates() {
             assert_eq!(world.authority.authenticate(presented).unwrap_err().reason(), Reason::Unknown);
         }
         // Nor what would have it as its digest, were it taken for one.
-        assert!(world.authority.create(host(), new().secret(Secret::chosen(hex))).wait().is_ok());
+        assert!(world.authority.create(host(), new().secret(Secret::new(hex))).wait().is_ok());
     }
 }
 

@@ -58,7 +58,7 @@ pub fn token(file: Option<&Path>) -> Result<Secret> {
         return read(opened, &format!("`{}`", file.display()));
     }
     match std::env::var(TOKEN) {
-        Ok(token) if !token.is_empty() => Ok(Secret::chosen(token)),
+        Ok(token) if !token.is_empty() => Ok(Secret::new(token)),
         _ => prompt("Token: ", &format!("no token: set {TOKEN}, or say --token-file")),
     }
 }
@@ -68,12 +68,12 @@ fn read(from: impl std::io::Read, name: &str) -> Result<Secret> {
     let mut text = String::new();
     let read = from.take(MOST).read_to_string(&mut text);
     read.map_err(|error| Failure::usage(format!("{name} cannot be read")).because(error))?;
-    let secret = Secret::chosen(text);
+    let secret = Secret::new(text);
     let line = secret.expose().trim_end_matches(['\r', '\n']);
     if line.is_empty() || line.contains('\n') {
         return Err(Failure::usage(format!("{name} must hold one secret, on one line")));
     }
-    Ok(Secret::chosen(line))
+    Ok(Secret::new(line))
 }
 
 /// What to do where nobody can be asked.

@@ -168,7 +168,7 @@ pub(crate) struct PostedSecret(pub(crate) Secret);
 impl<'de> Deserialize<'de> for PostedSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer).map_err(|_| de::Error::custom("a secret is a string"))?;
-        Ok(Self(Secret::chosen(text)))
+        Ok(Self(Secret::new(text)))
     }
 }
 

@@ -49,7 +49,7 @@ impl Server {
         let lost = "setup may be done, and the first operator token's secret lost; if setup is refused now, stop the server \
                     and make another one with `portcullis --file FILE recover`";
         let Onboarded { auth } = onboarded.map_err(|failure| failure.perhaps(lost))?;
-        let secret = Secret::chosen(auth.token);
+        let secret = Secret::new(auth.token);
         let token = server.as_holder_of(&secret).get(&Subject::Own);
         Ok(First { token, secret })
     }
@@ -201,7 +201,7 @@ impl Backend for Server {
 
 impl Server {
     fn as_holder_of(&self, secret: &Secret) -> Self {
-        Self { client: self.client.with_token(Secret::chosen(secret.expose())) }
+        Self { client: self.client.with_token(Secret::new(secret.expose())) }
     }
 }
 

@@ -104,7 +104,7 @@ impl Authorization {
 
     /// The secret, where it is shown.
     pub fn take_secret(&mut self) -> Secret {
-        Secret::chosen(std::mem::take(&mut self.token))
+        Secret::new(std::mem::take(&mut self.token))
     }
 }
 

@@ -1,66 +1,95 @@
 //! The tables and the statements on them.
 
+use std::sync::Arc;
+
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, RawSql};
+
 /// The tables below. Later ones get a higher number.
-pub(super) const LAYOUT: i32 = 1;
+pub(crate) const LAYOUT: i32 = 1;
 
 /// So many of the latest commit ids are kept whatever was forgotten, so that a commit in doubt can be settled.
 const LATEST_COMMITS: u32 = 1_000;
 
 /// About so many forgotten tombstones go at a time, so that no statement takes long.
-pub(super) const SWEPT: u64 = 2_000;
+pub(crate) const SWEPT: u64 = 2_000;
 
 /// Every statement, for one schema.
-#[derive(Debug)]
-pub(super) struct Sql {
-    /// Whether there is the schema.
-    pub(super) has_schema: String,
-    pub(super) create_schema: String,
-    /// Creates the tables that are missing.
-    pub(super) migrate: String,
-    /// The layout, the position, the horizon, whether this is a standby, and the commit id at revision `$1`.
-    pub(super) head: String,
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    /// The database's encoding, whether there is the schema, and whether it has the tables.
+    pub(crate) found: Arc<str>,
+    pub(crate) create_schema: Arc<str>,
+    pub(crate) create_tables: Arc<str>,
+    /// The layout, the position, the horizon, whether this is a standby, and the commit id at revision `{revision}`.
+    head: String,
+    /// Waits until no commit is under way.
+    pub(crate) lock: Arc<str>,
     /// If the store is at `$1` and `$2`: moves on to `$3` and `$4`, and writes the records.
-    pub(super) commit: String,
+    pub(crate) commit: Arc<str>,
     /// Makes `$1` the horizon of forgetting.
-    pub(super) set_horizon: String,
+    pub(crate) set_horizon: Arc<str>,
     /// Drops a number of the tombstones that are forgotten.
-    pub(super) sweep: String,
+    pub(crate) sweep: Arc<str>,
     /// Drops commit ids that nobody needs any more.
-    pub(super) trim: String,
+    pub(crate) trim: Arc<str>,
     /// About `$2` of the records after revision `$1`, as of horizon `$3`, and about `$4` bytes of them: whole revisions in
     /// their order.
-    pub(super) page: String,
+    pub(crate) page: Arc<str>,
     /// The commit id at revision `$1`, and whether there are records after it, as of horizon `$2`.
-    pub(super) rest: String,
+    pub(crate) rest: Arc<str>,
     /// Remembers when tokens were last used.
-    pub(super) touch: String,
+    pub(crate) touch: Arc<str>,
 }
 
-impl Sql {
-    pub(super) fn new(schema: &str) -> Self {
+impl Statements {
+    /// The name needs no quotes.
+    pub(crate) fn new(schema: &str) -> Self {
+        let of = |statement: &str| Arc::from(statement.replace("{s}", schema));
         Self {
-            has_schema: HAS_SCHEMA.replace("{s}", schema),
-            create_schema: CREATE_SCHEMA.replace("{s}", schema),
-            migrate: MIGRATE.replace("{s}", schema).replace("{layout}", &LAYOUT.to_string()),
+            found: of(FOUND),
+            create_schema: of("CREATE SCHEMA {s}"),
+            create_tables: of(&CREATE_TABLES.replace("{layout}", &LAYOUT.to_string())),
             head: HEAD.replace("{s}", schema),
-            commit: COMMIT.replace("{s}", schema),
-            set_horizon: SET_HORIZON.replace("{s}", schema),
-            sweep: SWEEP.replace("{s}", schema).replace("{swept}", &SWEPT.to_string()),
-            trim: TRIM.replace("{s}", schema).replace("{latest}", &LATEST_COMMITS.to_string()),
-            page: PAGE.replace("{s}", schema),
-            rest: REST.replace("{s}", schema),
-            touch: TOUCH.replace("{s}", schema),
+            lock: of("SELECT revision FROM {s}.store FOR UPDATE"),
+            commit: of(COMMIT),
+            set_horizon: of(SET_HORIZON),
+            sweep: of(&SWEEP.replace("{swept}", &SWEPT.to_string())),
+            trim: of(&TRIM.replace("{latest}", &LATEST_COMMITS.to_string())),
+            page: of(PAGE),
+            rest: of(REST),
+            touch: of(TOUCH),
         }
+    }
+
+    /// Without parameters, so that it is asked in one message.
+    pub(crate) fn head(&self, revision: i64) -> String {
+        self.head.replace("{revision}", &revision.to_string())
     }
 }
 
-/// Asked first: to create a schema if there is none needs the right to create one even where there is.
-const HAS_SCHEMA: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = '{s}') AS has";
+/// Statements with parameters are never given a name on the server: behind a pooler the next transaction may be on another
+/// connection, where the name is missing, or is somebody else's. For the same reason they are in transactions: without one,
+/// even preparing a statement and executing it may be on two.
+pub(crate) fn query(statement: &Arc<str>) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(Arc::clone(statement))).persistent(false)
+}
 
-const CREATE_SCHEMA: &str = "CREATE SCHEMA {s}";
+/// One or several statements without parameters, in one message. Outside of a transaction they are one by themselves.
+pub(crate) fn raw(statements: impl Into<Arc<str>>) -> RawSql {
+    sqlx::raw_sql(AssertSqlSafe(statements.into()))
+}
 
-const MIGRATE: &str = "
-CREATE TABLE IF NOT EXISTS {s}.store (
+/// To create a schema if there is none needs the right to create one even where there is. So does a table, and the server
+/// tells everybody that it was there already.
+const FOUND: &str = "
+SELECT current_setting('server_encoding') AS encoding,
+       EXISTS (SELECT FROM pg_namespace WHERE nspname = '{s}') AS schema,
+       to_regclass('{s}.store') IS NOT NULL AS tables";
+
+const CREATE_TABLES: &str = "
+CREATE TABLE {s}.store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     layout integer NOT NULL,
     revision bigint NOT NULL,
@@ -69,14 +98,14 @@ CREATE TABLE IF NOT EXISTS {s}.store (
 );
 COMMENT ON TABLE {s}.store IS 'Where the store is: one row, which every commit changes.';
 
-CREATE TABLE IF NOT EXISTS {s}.commits (
+CREATE TABLE {s}.commits (
     revision bigint PRIMARY KEY,
     id bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE {s}.commits IS 'The id of every commit, and when it was made by this server''s clock.';
 
-CREATE TABLE IF NOT EXISTS {s}.records (
+CREATE TABLE {s}.records (
     key bytea PRIMARY KEY,
     revision bigint NOT NULL,
     record bytea NOT NULL,
@@ -92,30 +121,29 @@ CREATE TABLE IF NOT EXISTS {s}.records (
     changed_at timestamptz,
     expires_at timestamptz
 );
-CREATE INDEX IF NOT EXISTS records_revision ON {s}.records (revision);
-CREATE INDEX IF NOT EXISTS records_tombstones ON {s}.records (revision) WHERE what = 'tombstone';
+CREATE INDEX records_revision ON {s}.records (revision);
+CREATE INDEX records_tombstones ON {s}.records (revision) WHERE what = 'tombstone';
 COMMENT ON TABLE {s}.records IS 'Tokens, and what else the store holds. Only record counts; the columns after it are for people.';
 
-CREATE TABLE IF NOT EXISTS {s}.last_used (
+CREATE TABLE {s}.last_used (
     key bytea PRIMARY KEY REFERENCES {s}.records (key) ON DELETE CASCADE,
     at timestamptz NOT NULL
 );
 COMMENT ON TABLE {s}.last_used IS 'When tokens were last used, to within about a minute.';
 
-CREATE OR REPLACE VIEW {s}.tokens AS
+CREATE VIEW {s}.tokens AS
     SELECT r.id, r.kind, r.organization, r.owner, r.status, r.description, r.created_by, r.created_at, r.changed_at,
            r.expires_at, u.at AS last_used_at, r.revision
     FROM {s}.records r LEFT JOIN {s}.last_used u USING (key)
     WHERE r.what = 'token';
 
 INSERT INTO {s}.store (layout, revision, commit_id, horizon)
-    VALUES ({layout}, 0, decode('00000000000000000000000000000000', 'hex'), 0)
-    ON CONFLICT DO NOTHING;
+    VALUES ({layout}, 0, decode('00000000000000000000000000000000', 'hex'), 0);
 ";
 
 const HEAD: &str = "
 SELECT s.layout, s.revision, s.commit_id, s.horizon, pg_is_in_recovery() AS standby,
-       (SELECT c.id FROM {s}.commits c WHERE c.revision = $1) AS since
+       (SELECT c.id FROM {s}.commits c WHERE c.revision = {revision}) AS since
 FROM {s}.store s";
 
 /// One round trip, however many records. A second commit at the same position waits for the first, and then finds that

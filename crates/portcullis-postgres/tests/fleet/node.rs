@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Actor, Authority, Error, Event, EventKind, Filter, NewToken, OrgId, Pending, PostgresStore, Read, Receipt,
-    Resource, Secret, Standing, Status, Timestamp, TokenId, TokenStore, Update, UserId,
+    Actor, Authority, Error, Event, EventKind, Filter, NewToken, OrgId, Pending, Read, Receipt, Resource, Secret,
+    Standing, Status, Timestamp, TokenId, TokenStore, Update, UserId,
 };
+use portcullis_postgres::PostgresStore;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Answer, Asked, Line, Log, now, time_of};
 use crate::random::Random;
-use crate::server::{options, pool, runtime};
+use crate::server::options;
 
 /// The variable in which a process finds that it is a node, and which.
 pub const SETTINGS: &str = "PORTCULLIS_FLEET_NODE";
@@ -60,14 +61,12 @@ fn owner((node, life): (u64, u64), number: u64) -> UserId {
 }
 
 pub fn new_token(token: &str, owner: UserId) -> NewToken {
-    NewToken::all_access(org()).owner(owner).description(token).secret(Secret::chosen(secret(token)))
+    NewToken::all_access(org()).owner(owner).description(token).secret(Secret::new(secret(token)))
 }
 
 pub fn open(socket: &std::path::Path, broken: Option<&str>, log: Option<Arc<Log>>) -> Authority {
-    let runtime = runtime();
-    let pool = pool(options(socket), &runtime);
     loop {
-        let store = PostgresStore::new(pool.clone(), runtime.clone()).unwrap().timeout(TIMEOUT);
+        let store = PostgresStore::open_with(&options(socket)).unwrap().timeout(TIMEOUT);
         let bound = if broken == Some("unbounded") { Duration::from_hours(1) } else { BOUND };
         let mut settings = Authority::builder().follow(FOLLOW).stale_after(bound).chosen_secret_floor(32);
         if let Some(log) = log.clone() {

@@ -1,22 +1,20 @@
 //! What many tokens and many nodes cost on PostgreSQL, on a server of its own.
 //!
-//! `cargo bench --features postgres --bench postgres -- 1000000` for a million tokens; 20,000 without a number.
+//! `cargo bench -p portcullis-postgres --bench postgres -- 1000000` for a million tokens; 20,000 without a number.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout)]
 
-#[path = "fill/mod.rs"]
+#[path = "../../../benches/fill/mod.rs"]
 mod fill;
-#[path = "../tests/postgres/server.rs"]
+#[path = "../tests/server/mod.rs"]
 mod server;
 
 use std::time::{Duration, Instant};
 
 use portcullis::{Actor, Authority, NewToken, Standing, Timestamp, Update};
 use server::Server;
-use sqlx::PgPool;
-use tokio::runtime::Handle;
 
-fn open(pool: &PgPool, runtime: &Handle) -> Authority {
-    Authority::open(server::store(pool, runtime, "portcullis")).wait().unwrap()
+fn open(server: &Server) -> Authority {
+    Authority::open(server::store(&server.options(), "portcullis")).wait().unwrap()
 }
 
 fn took<T>(what: &str, act: impl FnOnce() -> T) -> (T, Duration) {
@@ -41,13 +39,11 @@ fn main() {
     }
     let mut server = Server::new(&[]).unwrap();
     server::run(server.up());
-    let runtime = server::runtime();
-    let pool = server::pool(server.options(), &runtime);
-    runtime.block_on(server::store(&pool, &runtime, "portcullis").migrate()).unwrap();
+    server::store(&server.options(), "portcullis").migrate().wait().unwrap();
     let ask = |query: &str| -> i64 { server::run(server::ask(&server.options(), query)) };
     let host = Actor::host("bench");
 
-    let node = open(&pool, &runtime);
+    let node = open(&server);
     let written = "SELECT (pg_current_wal_lsn() - '0/0')::bigint";
     let before = ask(written);
     rate(&format!("{count} tokens, made as many at a time as fit into a commit"), count, || {
@@ -60,8 +56,7 @@ fn main() {
                       relnamespace WHERE nspname = 'portcullis' AND relkind = 'r'");
     println!("{:<66} {:>8.0} bytes", "  of tables and indexes for each", tables as f64 / count as f64);
 
-    let other_pool = server::pool(server.options(), &runtime);
-    let (other, _) = took("another node opens the store", || open(&other_pool, &runtime));
+    let (other, _) = took("another node opens the store", || open(&server));
 
     for callers in [1, 8, 64, 512] {
         let each = 4_000 / callers;
@@ -131,5 +126,5 @@ fn main() {
             std::thread::sleep(Duration::from_millis(20));
         }
     });
-    took("a node opens the store after that", || drop(open(&other_pool, &runtime)));
+    took("a node opens the store after that", || drop(open(&server)));
 }

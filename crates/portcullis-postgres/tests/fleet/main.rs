@@ -1,8 +1,8 @@
 //! Nodes as processes on one PostgreSQL, under load, while nodes, network and database fail; and a checker over what
 //! they wrote down.
 //!
-//! `cargo test --features postgres --test fleet` takes about a minute. For long runs:
-//! `FLEET_SECONDS=3600 cargo test --release --features postgres --test fleet -- faults`.
+//! `cargo test -p portcullis-postgres --test fleet` takes about a minute. For long runs:
+//! `FLEET_SECONDS=3600 cargo test --release -p portcullis-postgres --test fleet -- faults`.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod checker;
@@ -11,7 +11,7 @@ mod node;
 mod proxy;
 mod random;
 mod scenario;
-#[path = "../postgres/server.rs"]
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::process::ExitCode;

@@ -1,26 +1,25 @@
 //! Three nodes on one PostgreSQL, and a token that is revoked on one of them: when is it dead everywhere?
 //!
-//! `cargo run --example fleet --features postgres` starts a server of its own, in a temporary directory, if PostgreSQL is
-//! installed. Else name one: `DATABASE_URL=postgres://… cargo run --example fleet --features postgres`; it gets a schema
-//! `portcullis_example`.
+//! `cargo run -p portcullis-postgres --example fleet` starts a server of its own, in a temporary directory, if PostgreSQL is
+//! installed. Else name one: `DATABASE_URL=postgres://… cargo run -p portcullis-postgres --example fleet`; it gets a
+//! schema `portcullis_example`.
 
-#[path = "../tests/postgres/server.rs"]
+#[path = "../tests/server/mod.rs"]
 mod server;
 
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime};
 
 use portcullis::{
-    Actor, Authority, Event, Everywhere, NewToken, OrgId, PostgresStore, Resource, ResourceId, Timestamp, UserId, Write,
+    Actor, Authority, Event, Everywhere, NewToken, OrgId, Resource, ResourceId, Timestamp, UserId, Write,
 };
-use sqlx::postgres::PgConnectOptions;
-use tokio::runtime::Handle;
+use portcullis_postgres::PostgresStore;
+use portcullis_postgres::sqlx::postgres::PgConnectOptions;
 
 /// One node: an authority with connections of its own.
-fn node(name: &'static str, options: &PgConnectOptions, runtime: &Handle) -> Result<Authority, Box<dyn Error>> {
-    let pool = server::pool(options.clone(), runtime);
-    let store = PostgresStore::new(pool, runtime.clone())?.schema("portcullis_example")?;
-    runtime.block_on(store.migrate())?;
+fn node(name: &'static str, options: &PgConnectOptions) -> Result<Authority, Box<dyn Error>> {
+    let store = PostgresStore::open_with(options)?.schema("portcullis_example")?;
+    store.migrate().wait()?;
     let watch = move |event: &Event| println!("  [{name}] {event}");
     Ok(Authority::builder().stale_after(Duration::from_secs(3)).observer(watch).open(store).wait()?)
 }
@@ -34,10 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         server::run(server.up());
         own.insert(server).options()
     };
-    let runtime = server::runtime();
-    let one = node("one", &options, &runtime)?;
-    let two = node("two", &options, &runtime)?;
-    let three = node("three", &options, &runtime)?;
+    let one = node("one", &options)?;
+    let two = node("two", &options)?;
+    let three = node("three", &options)?;
 
     println!("One makes a token; two accepts it as soon as it has followed to its revision:");
     let (host, org, bucket) = (Actor::host("example"), OrgId::generate()?, ResourceId::generate()?);

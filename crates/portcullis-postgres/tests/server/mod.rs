@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use portcullis::PostgresStore;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Row};
-use tokio::runtime::{Builder, Handle};
+use portcullis_postgres::PostgresStore;
+use portcullis_postgres::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, Row, postgres::PgConnectOptions};
 
 /// How to get what is missing.
 pub const MISSING: &str = "no PostgreSQL found: install it (Debian: `apt-get install postgresql`), or name the directory of \
@@ -27,7 +25,7 @@ pub fn programs() -> Option<PathBuf> {
 }
 
 /// A user that is not root, which PostgreSQL refuses to run as; nobody else than whoever runs this where that is no root.
-fn unprivileged() -> Option<(u32, u32)> {
+pub fn unprivileged() -> Option<(u32, u32)> {
     let own = std::fs::read_to_string("/proc/self/status").ok()?;
     let root = own.lines().any(|line| line.split_whitespace().take(2).eq(["Uid:", "0"]));
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
@@ -185,29 +183,14 @@ pub fn options(socket: &Path) -> PgConnectOptions {
     PgConnectOptions::new().socket(socket).username("postgres").database("postgres")
 }
 
-/// A pool whose connections live on that runtime.
-pub fn pool(options: PgConnectOptions, runtime: &Handle) -> PgPool {
-    let _inside = runtime.enter();
-    let options = options.disable_statement_logging();
-    PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(2)).connect_lazy_with(options)
-}
-
-/// A runtime with a thread that drives it.
-pub fn runtime() -> Handle {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let handle = runtime.handle().clone();
-    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
-    handle
-}
-
 /// Runs it on a runtime of its own, to the end.
 pub fn run<T>(work: impl Future<Output = T>) -> T {
-    Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// A store in that schema, ready for use.
-pub fn store(pool: &PgPool, runtime: &Handle, schema: &str) -> PostgresStore {
-    PostgresStore::new(pool.clone(), runtime.clone()).unwrap().schema(schema).unwrap()
+/// The store in that schema.
+pub fn store(options: &PgConnectOptions, schema: &str) -> PostgresStore {
+    PostgresStore::open_with(options).unwrap().schema(schema).unwrap()
 }
 
 /// The first column of the first row.
@@ -216,13 +199,13 @@ where
     T: for<'a> sqlx::Decode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
     let mut connection = options.connect().await.unwrap();
-    let row = sqlx::query(query).fetch_one(&mut connection).await.unwrap();
+    let row = sqlx::query(AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     row.get(0)
 }
 
 pub async fn execute(options: &PgConnectOptions, statements: &str) {
     let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }

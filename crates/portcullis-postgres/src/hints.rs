@@ -10,38 +10,38 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::store::postgres::sql::{SWEPT, Sql};
+use crate::statements::{SWEPT, raw};
 
-/// How long to wait before listening anew.
+/// How long to wait before listening again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Two tasks on the host's runtime, which end with the store.
+/// Tasks on the store's runtime, which end with the store.
 #[derive(Debug)]
-pub(super) struct Hints {
+pub(crate) struct Hints {
     changed: Arc<Notify>,
     swept: Arc<Notify>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Hints {
-    pub(super) fn new(pool: &PgPool, runtime: &Handle, sql: &Arc<Sql>, channel: &Channel) -> Self {
+    pub(crate) fn new(pool: &PgPool, runtime: &Handle, sweep: &Arc<str>, channel: &Channel) -> Self {
         let (changed, swept) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let telling = runtime.spawn(tell(pool.clone(), channel.clone(), Arc::clone(&changed)));
-        let sweeping = runtime.spawn(sweep(pool.clone(), Arc::clone(sql), Arc::clone(&swept)));
+        let sweeping = runtime.spawn(sweep_all(pool.clone(), Arc::clone(sweep), Arc::clone(&swept)));
         Self { changed, swept, tasks: vec![telling, sweeping] }
     }
 
-    pub(super) fn listen(&mut self, pool: &PgPool, runtime: &Handle, channel: &Channel, waker: Waker) {
+    pub(crate) fn listen(&mut self, pool: &PgPool, runtime: &Handle, channel: &Channel, waker: Waker) {
         self.tasks.push(runtime.spawn(listen(pool.clone(), channel.clone(), waker)));
     }
 
     /// Something was committed here.
-    pub(super) fn changed(&self) {
+    pub(crate) fn changed(&self) {
         self.changed.notify_one();
     }
 
     /// There may be more forgotten tombstones than one statement drops.
-    pub(super) fn more_to_sweep(&self) {
+    pub(crate) fn more_to_sweep(&self) {
         self.swept.notify_one();
     }
 }
@@ -54,19 +54,18 @@ impl Drop for Hints {
 
 /// Where the stores of one schema tell each other.
 #[derive(Debug, Clone)]
-pub(super) struct Channel {
-    pub(super) name: String,
+pub(crate) struct Channel {
+    pub(crate) name: String,
     /// Who tells, so that nobody listens to themselves.
-    pub(super) own: String,
+    pub(crate) own: String,
 }
 
 /// Apart from the commits, so that a database without `NOTIFY` has them all the same.
 async fn tell(pool: PgPool, channel: Channel, changed: Arc<Notify>) {
     loop {
         changed.notified().await;
-        let tell = sqlx::query("SELECT pg_notify($1, $2)").bind(&channel.name).bind(&channel.own);
         // Who is not told looks by itself.
-        _ = tell.execute(&pool).await;
+        _ = raw(format!("NOTIFY {}, '{}'", channel.name, channel.own)).execute(&pool).await;
     }
 }
 
@@ -88,11 +87,11 @@ async fn listen(pool: PgPool, channel: Channel, waker: Waker) {
     }
 }
 
-async fn sweep(pool: PgPool, sql: Arc<Sql>, swept: Arc<Notify>) {
+async fn sweep_all(pool: PgPool, sweep: Arc<str>, swept: Arc<Notify>) {
     loop {
         swept.notified().await;
         // What is left after a failure is swept with what is forgotten next.
-        while let Ok(done) = sqlx::query(&sql.sweep).execute(&pool).await {
+        while let Ok(done) = raw(Arc::clone(&sweep)).execute(&pool).await {
             if done.rows_affected() < SWEPT {
                 break;
             }

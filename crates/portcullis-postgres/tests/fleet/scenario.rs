@@ -77,9 +77,7 @@ impl Fleet {
         let directory = tempfile::Builder::new().prefix("fleet").tempdir().unwrap();
         let mut server = Server::new(&["max_connections=100"]).unwrap();
         server::run(server.up());
-        let runtime = server::runtime();
-        let pool = server::pool(server.options(), &runtime);
-        runtime.block_on(server::store(&pool, &runtime, "portcullis").migrate()).unwrap();
+        server::store(&server.options(), "portcullis").migrate().wait().unwrap();
         let authority = node::open(server.socket(), None, None);
         for number in 0..REGISTERS {
             let owner = UserId::try_from(number + 1).unwrap();
