@@ -20,13 +20,11 @@
 //!   ends of time, for a token of each kind and every resource.
 #![allow(clippy::unwrap_used)]
 
-mod naive;
-
-use naive::{Answer, Kind, World};
 use portcullis::{
     Action, Denial, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
     Timestamp, decide, resource_type,
 };
+use test_support::naive::{self, Answer, Domain, Kind};
 
 const LIVE: Liveness =
     Liveness { status: Status::Active, expires_at: None, owner: Standing::Active, organization: Standing::Active };
@@ -35,12 +33,12 @@ const INVOICES: ResourceType = resource_type!("invoices");
 const BUCKET: ResourceType = resource_type!("bucket");
 const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
 
-fn world() -> World {
-    World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, ResourceType::ORGS, INVOICES, ResourceType::INSTANCE])
+fn world() -> Domain {
+    Domain::new(3, 3, &[ResourceType::BUCKETS, BUCKET, ResourceType::ORGS, INVOICES, ResourceType::INSTANCE])
 }
 
-fn small_world() -> World {
-    World::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
+fn small_world() -> Domain {
+    Domain::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
 }
 
 fn masks() -> Vec<Action> {
@@ -129,7 +127,7 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
 
 #[test]
 fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
-    let world = World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
+    let world = Domain::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
     let resources = world.resources();
     let patterns = world.patterns();
     for (at, one) in patterns.iter().enumerate() {

@@ -1,28 +1,26 @@
 //! Properties of sets of permissions, each against lists and linear scans.
 #![allow(clippy::unwrap_used)]
 
-mod naive;
-
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use naive::{World, covers, minimal};
 use portcullis::{
     Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+use test_support::naive::{self, Domain, covers, minimal};
 
 const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
 
 /// Few values a field, so that permissions cover and meet each other often.
-fn world() -> World {
-    World::new(3, 6, &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE])
+fn world() -> Domain {
+    Domain::new(3, 6, &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE])
 }
 
 /// The resources of the world, and of each type, organization and id one that no permission can name.
 fn resources() -> Vec<Resource> {
-    World::new(
+    Domain::new(
         4,
         7,
         &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE, resource_type!("unheard-of")],

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::document;
-use crate::fixture::{START, bucket, host, org, user};
+use test_support::fixture::{self, START, bucket, host, org, user};
 
 pub const TOKENS: &str = "/api/v2/authorizations";
 
@@ -49,8 +49,8 @@ impl Names {
         vec![
             (Resource::organization(org(1)), "acme"),
             (Resource::organization(org(2)), "globex"),
-            (user(crate::fixture::user(1)), "alice"),
-            (user(crate::fixture::user(2)), "bob"),
+            (user(fixture::user(1)), "alice"),
+            (user(fixture::user(2)), "bob"),
             (Resource::bucket(org(1), bucket(1)), "metrics"),
             (Resource::bucket(org(1), bucket(2)), "logs"),
             (Resource::bucket(org(2), bucket(9)), "theirs"),

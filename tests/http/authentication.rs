@@ -19,7 +19,7 @@ use portcullis::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::fixture::{bucket, host, ok, org, user};
+use test_support::fixture::{self, bucket, host, ok, org, user};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -130,20 +130,20 @@ fn rule_2_why_is_told_only_where_the_host_asks_for_it() {
     let refusals: [(&str, Change, &str); 4] = [
         (
             "inactive",
-            |it| ok(it.authority.update(crate::fixture::host(), it.token.token.id(), Update::new().deactivate())),
+            |it| ok(it.authority.update(fixture::host(), it.token.token.id(), Update::new().deactivate())),
             "the token is inactive",
         ),
         (
             "suspended",
-            |it| ok(it.authority.set_owner(crate::fixture::host(), user(1), Standing::Suspended)),
+            |it| ok(it.authority.set_owner(fixture::host(), user(1), Standing::Suspended)),
             "the token's owner is suspended",
         ),
         (
             "deleted",
-            |it| ok(it.authority.set_organization(crate::fixture::host(), org(1), Standing::Deleted)),
+            |it| ok(it.authority.set_organization(fixture::host(), org(1), Standing::Deleted)),
             "the token's organization was deleted",
         ),
-        ("revoked", |it| ok(it.authority.revoke(crate::fixture::host(), it.token.token.id())), "the token is revoked"),
+        ("revoked", |it| ok(it.authority.revoke(fixture::host(), it.token.token.id())), "the token is revoked"),
     ];
     for (name, change, why) in refusals {
         let host = Host::new();
@@ -322,7 +322,7 @@ fn an_inner_layer_does_not_take_over_whom_an_outer_one_knows() {
 fn rule_17_a_token_revoked_during_a_request_is_not_accepted_any_more() {
     let host = Host::new();
     let principal = host.authority.authenticate(host.token.secret.expose()).unwrap();
-    ok(host.authority.revoke(crate::fixture::host(), host.token.token.id()));
+    ok(host.authority.revoke(fixture::host(), host.token.token.id()));
     let denial = principal.authorize(Write, Resource::bucket(org(1), bucket(1))).unwrap_err();
     assert_eq!(Refusal::from(denial), Refusal::NotAccepted(Reason::Revoked));
     assert_eq!(Refusal::from(denial).status(), StatusCode::UNAUTHORIZED);
@@ -335,7 +335,7 @@ fn what_is_refused_in_one_call_is_answered_as_what_is_refused_in_two() {
     let denial = Refusal::from(ask().unwrap_err());
     assert!(matches!(denial, Refusal::Denied(_)), "{denial:?}");
     assert_eq!(denial.status(), StatusCode::FORBIDDEN);
-    ok(host.authority.revoke(crate::fixture::host(), host.token.token.id()));
+    ok(host.authority.revoke(fixture::host(), host.token.token.id()));
     let revoked = ask().unwrap_err();
     assert!(!revoked.is_temporary());
     assert_eq!(Refusal::from(revoked), Refusal::NotAccepted(Reason::Revoked));

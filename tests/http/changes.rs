@@ -4,7 +4,7 @@ use portcullis::{Issued, NewToken, Standing};
 use serde_json::{Value, json};
 
 use crate::app::{App, STALE_AFTER, TOKENS, at, bucket_permission, everything, refused};
-use crate::fixture::{HOUR, START, bucket, custom, host, ok, org};
+use test_support::fixture::{HOUR, START, bucket, custom, host, ok, org};
 
 /// An organization's admin, and a token that it made.
 fn world() -> (App, Issued, Issued) {
@@ -213,7 +213,7 @@ fn deleted_is_gone() {
 fn rule_11_others_change_nothing_and_learn_nothing() {
     let (app, admin, sensor) = world();
     let (other, peer) = (app.all_access(org(2)), app.issue(NewToken::read_write(org(1)).write(bucket(2))));
-    let before = crate::fixture::all(&app.authority);
+    let before = test_support::fixture::all(&app.authority);
     let path = at(sensor.token.id());
     for who in [&other, &peer] {
         for answer in [
@@ -241,7 +241,7 @@ fn rule_11_others_change_nothing_and_learn_nothing() {
     }
     let root = at(app.root.token.id());
     refused(&app.by(&admin).delete(&root), 404, "not found", "authorization not found");
-    let after = crate::fixture::all(&app.authority);
+    let after = test_support::fixture::all(&app.authority);
     assert_eq!(
         after.iter().map(|token| (token.id(), token.revision())).collect::<Vec<_>>(),
         before.iter().map(|token| (token.id(), token.revision())).collect::<Vec<_>>()

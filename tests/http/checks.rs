@@ -4,7 +4,7 @@ use portcullis::NewToken;
 use serde_json::{Value, json};
 
 use crate::app::{App, TOKENS, at, bucket_permission, refused};
-use crate::fixture::{HOUR, START, bucket, org};
+use test_support::fixture::{HOUR, START, bucket, org};
 
 fn ask(permission: &Value) -> Value {
     json!({ "permissions": [permission] })

@@ -5,11 +5,11 @@ use portcullis::{NewToken, Standing};
 use serde_json::{Value, json};
 
 use crate::app::{App, TOKENS, at, bucket_permission, everything, refused};
-use crate::fixture::{HOUR, START, bucket, custom, host, ok, org, user};
+use test_support::fixture::{HOUR, START, bucket, custom, host, ok, org, user};
 
 /// All tokens in the authority, by number.
 fn count(app: &App) -> usize {
-    crate::fixture::all(&app.authority).len()
+    test_support::fixture::all(&app.authority).len()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use portcullis::testing::{Call, Fault};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, STALE_AFTER, TOKENS, at, everything};
-use crate::fixture::{bucket, host, ok, org};
+use test_support::fixture::{bucket, host, ok, org};
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../src/http/api/openapi.json")).unwrap());
@@ -177,8 +177,8 @@ fn every_documented_status_occurs() {
     // More than the caller has, or more than it may know.
     let (small, other) = (app.all_access(org(1)), app.issue(NewToken::operator()));
     let grow = json!({ "permissions": everything(org(1)) });
-    let manager =
-        app.issue(crate::fixture::custom(org(1), &["read:orgs/O/authorizations", "write:orgs/O/authorizations"]));
+    let manager = app
+        .issue(test_support::fixture::custom(org(1), &["read:orgs/O/authorizations", "write:orgs/O/authorizations"]));
     let path = at(small.token.id());
     assert_eq!(app.by(&manager).create(everything(org(1)), json!({})).status, 403);
     assert_eq!(app.by(&manager).patch(&path, json!({ "description": "mine" })).status, 403);

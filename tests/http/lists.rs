@@ -4,9 +4,9 @@ use portcullis::{Issued, NewToken};
 use serde_json::{Value, json};
 
 use crate::app::{App, TOKENS, at, refused};
-use crate::fixture::{HOUR, START, bucket, custom, host, ok, org, user};
+use test_support::fixture::{HOUR, START, bucket, custom, host, ok, org, user};
 
-struct World {
+struct Listed {
     app: App,
     admin: Issued,
     other: Issued,
@@ -14,7 +14,7 @@ struct World {
     sensor: Issued,
 }
 
-impl World {
+impl Listed {
     fn new() -> Self {
         let app = App::new();
         let (admin, other) = (app.all_access(org(1)), app.all_access(org(2)));
@@ -51,7 +51,7 @@ impl World {
 
 #[test]
 fn rule_12_a_list_shows_what_the_caller_may_see() {
-    let world = World::new();
+    let world = Listed::new();
     assert_eq!(world.list(&world.app.root, ""), "admin bobs other root sensor");
     assert_eq!(world.list(&world.admin, ""), "admin bobs sensor");
     assert_eq!(world.list(&world.other, ""), "other");
@@ -64,7 +64,7 @@ fn rule_12_a_list_shows_what_the_caller_may_see() {
 
 #[test]
 fn filters_all_apply_ids_beat_names_and_empty_ones_are_ignored() {
-    let world = World::new();
+    let world = Listed::new();
     let root = &world.app.root;
     for (query, expected) in [
         (format!("orgID={}", org(1)), "admin bobs sensor"),
@@ -91,7 +91,7 @@ fn filters_all_apply_ids_beat_names_and_empty_ones_are_ignored() {
 
 #[test]
 fn unknown_names_and_malformed_parameters() {
-    let world = World::new();
+    let world = Listed::new();
     let root = |query: &str| world.app.operator().get(&format!("{TOKENS}?{query}"));
     refused(&root("org=nowhere"), 404, "not found", "organization name \"nowhere\" not found");
     refused(&root("user=nobody"), 404, "not found", "user not found");
@@ -120,7 +120,7 @@ fn unknown_names_and_malformed_parameters() {
 
 #[test]
 fn pages_lead_to_each_other() {
-    let world = World::new();
+    let world = Listed::new();
     let (mut path, mut seen, mut pages) = (format!("{TOKENS}?limit=2&org=acme&status=active"), Vec::new(), 0);
     loop {
         let page = world.app.operator().get(&path).ok();
@@ -194,7 +194,7 @@ fn more_permissions_than_a_client_can_send_are_shown_in_few_words() {
 
 #[test]
 fn one_token_for_those_who_may_see_it() {
-    let world = World::new();
+    let world = Listed::new();
     let path = at(world.admin.token.id());
     for who in [&world.app.root, &world.admin, &world.bobs] {
         assert_eq!(world.app.by(who).get(&path).ok()["id"], json!(world.admin.token.id()));
@@ -218,7 +218,7 @@ fn one_token_for_those_who_may_see_it() {
 
 #[test]
 fn rule_11_whoami() {
-    let world = World::new();
+    let world = Listed::new();
     for who in [&world.app.root, &world.admin, &world.sensor] {
         let token = world.app.by(who).get(&format!("{TOKENS}/me")).ok();
         assert_eq!((&token["id"], &token["token"]), (&json!(who.token.id()), &json!("")));

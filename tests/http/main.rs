@@ -2,11 +2,6 @@
 
 #![allow(unreachable_pub)] // A module's public items are for the others.
 
-#[path = "../fixture/mod.rs"]
-mod fixture;
-#[path = "../walk/mod.rs"]
-mod walk;
-
 mod app;
 mod authentication;
 mod changes;

@@ -4,7 +4,7 @@ use portcullis::{Issued, NewToken};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, TOKENS, at, bucket_permission, refused};
-use crate::fixture::{bucket, org, set, user};
+use test_support::fixture::{bucket, org, set, user};
 
 /// What the host's log has of an answer.
 fn fault(answer: &Answer) -> Option<String> {
@@ -23,7 +23,7 @@ fn a_directory_that_fails_refuses_a_creation_or_comes_too_late_and_the_secret_is
         assert_eq!(answer.status, status, "{answers}: {answer:?}");
         assert_eq!(fault(&answer), (answers < 3).then(|| FAILED.to_owned()), "{answers}");
         assert!(!answer.text.contains("database"), "{answer:?}");
-        let made = crate::fixture::all(&app.authority).len() - 1;
+        let made = test_support::fixture::all(&app.authority).len() - 1;
         if status == 500 {
             assert_eq!(made, 0);
         } else {

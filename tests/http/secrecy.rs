@@ -11,8 +11,9 @@ use serde_json::json;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::app::{App, Names, TOKENS, at, bucket_permission};
-use crate::fixture::{bucket, host, ok, org};
-use crate::walk::{self, Walk, look};
+use test_support::fixture::{bucket, host, ok, org};
+use test_support::look;
+use test_support::walk::{self, Walk};
 
 /// Public, and not walked: a trait, and another name for a future.
 const NOT_WALKED: &[&str] = &["Directory", "Answer"];

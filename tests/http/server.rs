@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::app::TOKENS;
-use crate::fixture::eventually;
+use test_support::fixture::eventually;
 
 /// The program, built with whatever `cargo` runs this test.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {

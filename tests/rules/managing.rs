@@ -6,7 +6,9 @@ use portcullis::{
     Creator, Error, MemoryStore, NewToken, Principal, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user};
+use test_support::fixture::{
+    HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user,
+};
 
 const SET_UP_BEFORE: &str = "setup was done before; an operator, or the host, makes further operator tokens";
 
@@ -66,7 +68,8 @@ fn rule_09_that_setup_was_done_is_durable() {
 #[test]
 fn rule_09_of_racing_setups_exactly_one_wins() {
     for _ in 0..20 {
-        let world = World { store: MemoryStore::new(), ..World::new() };
+        let mut world = World::new();
+        world.store = MemoryStore::new();
         // Two authorities, as in two processes, and two threads on each.
         let nodes = [world.node(), world.node()];
         let barrier = Barrier::new(4);

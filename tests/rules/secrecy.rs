@@ -13,9 +13,12 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
-use crate::stores::Restorable;
-use crate::walk::{self, Hidden, KEY, Walk, look};
+use test_support::fixture::{
+    Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user,
+};
+use test_support::look;
+use test_support::stores::Restorable;
+use test_support::walk::{self, Hidden, KEY, Walk};
 
 /// Public, and not walked.
 const NOT_WALKED: &[&str] = &[

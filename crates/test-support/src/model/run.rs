@@ -39,7 +39,7 @@ pub enum Who {
     Foreign(usize),
 }
 
-pub struct World {
+pub struct Run {
     pub clock: ManualClock,
     pub medium: Medium,
     /// What the store held at each revision.
@@ -92,7 +92,7 @@ pub fn run(bytes: &[u8], place: impl Place + 'static) -> Result<(), String> {
         let (authority, faults) = open(&medium, number, &clock);
         Seat { authority: Some(authority), faults, node: Node::new(&empty, &BTreeMap::new(), &clock, bound(number)) }
     });
-    let mut world = World {
+    let mut world = Run {
         clock,
         medium,
         history: vec![empty],
@@ -116,7 +116,7 @@ pub fn run(bytes: &[u8], place: impl Place + 'static) -> Result<(), String> {
     Err(format!("{}{difference}", told.collect::<String>()))
 }
 
-impl World {
+impl Run {
     fn take(&mut self, bytes: &[u8]) {
         let (steps, _) = bytes.as_chunks::<STEP>();
         // Mostly there is something to begin with.

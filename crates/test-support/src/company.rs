@@ -1,50 +1,16 @@
-//! A small world of tokens on a store that fails when it is told to: what one sees of it, and calls on it.
-#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
-
-pub mod calls;
-pub mod stores;
+//! An organization with a few tokens, on a store that fails when it is told to: what one sees of it, and calls on it.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::time::Duration;
 
-use portcullis::testing::{Faults, FaultyStore, ManualClock};
+use portcullis::testing::FaultyStore;
 use portcullis::{
-    Actor, Authority, Builder, Filter, MemoryStore, NewToken, OrgId, Position, Principal, Read, Resource, ResourceId,
-    Standing, Timestamp, TokenId, TokenStore, Update, UserId, Write,
+    Authority, MemoryStore, NewToken, OrgId, Principal, Read, Resource, ResourceId, Standing, TokenId, TokenStore,
+    Update, UserId, Write,
 };
 
-/// So often the store is followed when a test says what happens when.
-pub const NEVER: Duration = Duration::MAX;
-/// So often when it waits for it.
-pub const SOON: Duration = Duration::from_millis(1);
-
-pub fn host() -> Actor {
-    Actor::host("test")
-}
-
-/// Settings of authorities that follow so often, and do not deny when that is rarely.
-pub fn following(interval: Duration) -> Builder {
-    Authority::builder().follow(interval).availability_over_revocation()
-}
-
-/// Waits until it is so; fails when that takes unreasonably long.
-#[track_caller]
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_mins(1), "never: {what}");
-        std::thread::yield_now();
-    }
-}
-
-pub fn now() -> Timestamp {
-    Timestamp::from_micros(1_800_000_000_123_456)
-}
-
-/// Where a store is.
-pub fn head(store: &MemoryStore) -> Position {
-    store.clone().changes(Position::ORIGIN, usize::MAX).unwrap().position
-}
+use crate::fixture::{NEVER, World, all, following, head, host};
 
 pub struct Token {
     pub id: TokenId,
@@ -57,25 +23,8 @@ impl Token {
     }
 }
 
-/// Lets a test that fails end, though its store hangs: dropped before the authority that waits for it.
-pub struct Release(Faults);
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.heal();
-            self.0.release();
-        }
-    }
-}
-
-pub struct World {
-    pub release: Release,
-    /// What is really stored.
-    pub store: MemoryStore,
-    pub faults: Faults,
-    pub clock: ManualClock,
-    pub authority: Authority,
+pub struct Company {
+    pub world: World,
     pub organization: OrgId,
     pub bucket: ResourceId,
     /// Who owns all but [`root`](Self::root).
@@ -89,8 +38,16 @@ pub struct World {
     pub idle: Token,
     /// Expires in an hour.
     pub brief: Token,
-    /// Principals of all those that were accepted when the world was made.
+    /// Principals of all those that were accepted when the company was made.
     pub held: Vec<Principal<'static>>,
+}
+
+impl Deref for Company {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 /// What one sees of an authority, but for when tokens were last used.
@@ -98,22 +55,20 @@ pub struct World {
 pub struct View {
     pub tokens: Vec<serde_json::Value>,
     pub standings: (Standing, Standing),
-    /// Which secret may do which of the requests of [`World::requests`].
+    /// Which secret may do which of the requests of `Company::requests`.
     pub allowed: BTreeSet<(usize, usize)>,
 }
 
-impl World {
-    /// A world in which nothing fails yet.
+impl Company {
+    /// A company in which nothing fails yet.
     pub fn new(follow: Duration) -> Self {
         Self::on(follow, |store| store)
     }
 
-    /// A world whose store is behind another one.
+    /// A company whose store is behind another one.
     pub fn on<S: TokenStore + 'static>(follow: Duration, behind: impl FnOnce(FaultyStore<MemoryStore>) -> S) -> Self {
-        let store = MemoryStore::new();
-        let (faulty, faults) = FaultyStore::new(store.clone());
-        let clock = ManualClock::new(now());
-        let authority = following(follow).clock(clock.clone()).open(behind(faulty)).wait().unwrap();
+        let world = World::on(|builder| builder.follow(follow), behind);
+        let authority = &world.authority;
         let organization = OrgId::generate().unwrap();
         let bucket = ResourceId::generate().unwrap();
         let owner = UserId::generate().unwrap();
@@ -132,23 +87,7 @@ impl World {
         authority.update(&administrator, idle.id, Update::new().deactivate()).wait().unwrap();
         let held = [&root, &admin, &sensor, &brief];
         let held = held.map(|token| authority.authenticate(&token.secret).unwrap().into_owned()).into();
-        let release = Release(faults.clone());
-        Self {
-            release,
-            store,
-            faults,
-            clock,
-            authority,
-            organization,
-            bucket,
-            owner,
-            root,
-            admin,
-            sensor,
-            idle,
-            brief,
-            held,
-        }
+        Self { world, organization, bucket, owner, root, admin, sensor, idle, brief, held }
     }
 
     /// Makes that many more tokens in admin's name, which expire in an hour.
@@ -196,25 +135,17 @@ impl World {
     }
 
     pub fn see(&self, authority: &Authority) -> View {
-        let mut tokens = Vec::new();
-        let mut after = None;
-        loop {
-            let page = authority.list(host(), &Filter::default(), after, 500).unwrap();
-            tokens.extend(page.tokens.iter().map(|token| {
-                let mut token = serde_json::to_value(token).unwrap();
-                token.as_object_mut().unwrap().remove("lastUsedAt");
-                token
-            }));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let but_for_use = |token: &portcullis::Token| {
+            let mut token = serde_json::to_value(token).unwrap();
+            token.as_object_mut().unwrap().remove("lastUsedAt");
+            token
+        };
+        let tokens = all(authority).iter().map(but_for_use).collect();
         let standings = (authority.owner(self.owner).unwrap(), authority.organization(self.organization).unwrap());
         View { tokens, standings, allowed: self.allowed(authority) }
     }
 
-    /// What one sees of the world's own authority, with the principals held before.
+    /// What one sees of the company's own authority, with the principals held before.
     #[track_caller]
     pub fn look(&self) -> View {
         let view = self.see(&self.authority);

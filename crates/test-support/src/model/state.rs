@@ -6,7 +6,7 @@ use portcullis::{
     Liveness, OrgId, Pattern, Permission, Position, Reason, Standing, Status, Timestamp, TokenId, UserId,
 };
 
-use super::naive::{self, Kind};
+use crate::naive::{self, Kind};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use portcullis::{Standing, Timestamp};
 
 use super::calls::{Call, Change, End, HOUR, New, START, chosen, description, kind, organization, user};
-use super::run::{Who, World};
+use super::run::{Run, Who};
 use super::steps::Numbers;
 
-impl World {
+impl Run {
     pub fn who(&self, seat: usize, numbers: &mut Numbers<'_>) -> Who {
         let (own, others) = (self.seats[seat].node.held.len(), self.seats[1 - seat].node.held.len());
         match numbers.below(16) {

@@ -7,7 +7,7 @@ use portcullis::{
     ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, TokenId, TokenKind, Update, Updated, UserId,
 };
 
-use super::naive::Kind;
+use crate::naive::Kind;
 
 pub const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 pub const HOUR: Duration = Duration::from_hours(1);

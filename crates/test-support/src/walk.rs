@@ -1,5 +1,4 @@
 //! All that values show of themselves, and whether a secret or a digest is in it, in any encoding.
-#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
 
 use std::collections::{BTreeSet, HashSet};
 use std::error::Error;
@@ -84,16 +83,16 @@ pub struct Walk {
 }
 
 /// Has the walk see all that values show: `Debug`, and `Display`, JSON and the causes of an error where they have them.
+#[macro_export]
 macro_rules! look {
     ($walk:expr, $($value:expr),+ $(,)?) => {$({
         #[allow(unused_imports)] // Where a type shows everything itself.
-        use crate::walk::Otherwise as _;
+        use $crate::walk::Otherwise as _;
         let value = &$value;
-        let shown = crate::walk::Shown(value);
+        let shown = $crate::walk::Shown(value);
         $walk.see(value, &[shown.display(), shown.json(), shown.causes()]);
     })+};
 }
-pub(crate) use look;
 
 /// A value and what it can show: methods of its own come first, and those of [`Otherwise`] where its type has none.
 pub struct Shown<'a, T>(pub &'a T);

@@ -9,18 +9,12 @@
 //! - [`medium`]: the store under two authorities, which crashes, or is restored from a backup.
 //! - [`run`]: takes the steps with two authorities and in the model; `any` says what a call is about, and `look` compares
 //!   all that can be seen after each step.
-//!
-//! Nothing here knows of any test framework: another crate can include this directory by its path.
-#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod any;
 pub mod calls;
 pub mod compare;
 mod look;
 pub mod medium;
-#[path = "../naive/mod.rs"]
-pub mod naive;
 pub mod node;
 pub mod rules;
 pub mod run;

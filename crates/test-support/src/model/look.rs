@@ -6,15 +6,15 @@ use portcullis::{
 
 use super::calls::{organization, resources, user};
 use super::compare::{Seen, denying, differs, ensure, same};
-use super::naive::Answer;
 use super::node::seconds;
 use super::rules::{self, Objection};
-use super::run::{Who, World};
+use super::run::{Run, Who};
 use super::state;
+use crate::naive::Answer;
 
 const ACTIONS: [Action; 3] = [Action::READ, Action::WRITE, Action::READ_WRITE];
 
-impl World {
+impl Run {
     pub fn compare_list(&self, seat: usize, who: Who, filter: &Filter, mut after: Option<TokenId>, limit: usize) {
         let (node, now) = (&self.seats[seat].node, self.now());
         let acting = node.check(&self.clock).map_err(denying).and_then(|()| self.acting(seat, who));

@@ -7,8 +7,8 @@ use portcullis::{
 };
 
 use super::calls::{Call, Change, End, New};
-use super::naive::{self, Kind};
 use super::state::{Creator, Grave, State, Token, texts};
+use crate::naive::{self, Kind};
 
 /// How many earlier secrets of a token are remembered.
 const REMEMBERED: usize = 8;

@@ -1,7 +1,6 @@
 //! The rules written down a second time, as naively as possible: lists, linear scans, one field after the other.
 //!
 //! It shares only public types with the library, and none of its functions that match, cover or merge.
-#![allow(dead_code, unreachable_pub)] // Each test binary uses its part.
 
 use std::collections::BTreeSet;
 
@@ -153,8 +152,8 @@ pub fn decide(kind: &Kind, live: &Liveness, actions: Action, resource: &Resource
     if missing.is_empty() { Answer::Allowed } else { Answer::Missing(missing) }
 }
 
-/// A small world: a few organizations, ids and types, and everything that can be said with them.
-pub struct World {
+/// A small domain: a few organizations, ids and types, and everything that can be said with them.
+pub struct Domain {
     pub orgs: Vec<OrgId>,
     pub ids: Vec<ResourceId>,
     pub types: Vec<ResourceType>,
@@ -165,7 +164,7 @@ fn or_none<T: Copy>(all: &[T]) -> Vec<Option<T>> {
     std::iter::once(None).chain(all.iter().copied().map(Some)).collect()
 }
 
-impl World {
+impl Domain {
     /// The first so many organizations and ids. An organization and an id share their bits, which must not matter.
     pub fn new(orgs: u64, ids: u64, types: &[ResourceType]) -> Self {
         Self {

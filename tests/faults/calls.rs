@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use portcullis::{
-    Authority, Error, Issued, NewToken, Pending, Receipt, Rotation, Standing, Status, Token, Update, Updated,
-};
-
-use super::{NEVER, World, following, host};
 use portcullis::testing::{FaultyStore, ManualClock};
-use portcullis::{MemoryStore, UserId};
+use portcullis::{
+    Authority, Error, Issued, MemoryStore, NewToken, Pending, Receipt, Rotation, Standing, Status, Token, Update,
+    Updated, UserId,
+};
+use test_support::company::{self, Company};
+use test_support::fixture::{NEVER, START, following, host};
 
 /// A call under way, whatever it answers: a new secret, if there is one.
 pub trait Started: Send {
@@ -57,19 +57,19 @@ pub struct Case {
     pub commits: u64,
     /// How many tokens there are besides.
     pub crowd: usize,
-    pub prepare: fn(&World),
-    pub call: fn(&World) -> Box<dyn Started>,
+    pub prepare: fn(&Company),
+    pub call: fn(&Company) -> Box<dyn Started>,
     /// Whether an authority on the store shows that it was done.
-    pub done: fn(&World, &Authority) -> bool,
+    pub done: fn(&Company, &Authority) -> bool,
 }
 
-fn nothing(_: &World) {}
+fn nothing(_: &Company) {}
 
 fn started<T: Answer>(pending: Pending<T>) -> Box<dyn Started> {
     Box::new(pending)
 }
 
-fn status(authority: &Authority, token: &super::Token) -> Option<Status> {
+fn status(authority: &Authority, token: &company::Token) -> Option<Status> {
     authority.get(host(), token.id).ok().map(|token| token.status())
 }
 
@@ -199,7 +199,7 @@ pub const CASES: [Case; 12] = [
 pub fn set_up(inject: impl FnOnce(&portcullis::testing::Faults)) -> (Result<Issued, Error>, MemoryStore, Authority) {
     let store = MemoryStore::new();
     let (faulty, faults) = FaultyStore::new(store.clone());
-    let clock = ManualClock::new(super::now());
+    let clock = ManualClock::new(START);
     let authority = following(NEVER).clock(clock).open(faulty).wait().unwrap();
     inject(&faults);
     let answer = authority.setup(UserId::generate().unwrap()).wait();

@@ -6,9 +6,9 @@ use std::panic::resume_unwind;
 
 use portcullis::{Creator, Error, KindName, OrgId, Reason, Status, Timestamp, TokenId, UserId};
 
-use super::naive::Kind;
 use super::rules::{Objection, shown};
 use super::state::{self, State};
+use crate::naive::Kind;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
