@@ -74,8 +74,6 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
-//! | `http` | no | authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
-//! | `cli` | no | the program `portcullis`: tokens by command line |
 //! | `postgres` | no | `PostgresStore`: tokens in PostgreSQL, shared by many nodes |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
@@ -100,8 +98,6 @@
 pub mod _rules {}
 
 mod authority;
-#[cfg(feature = "http")]
-pub mod http;
 mod index;
 mod model;
 mod random;
@@ -129,7 +125,7 @@ pub use model::kind::{KindError, KindName, TokenKind, UnknownKind};
 pub use model::permission::{Pattern, Permission, PermissionError};
 pub use model::permission_set::{PermissionSet, Reach};
 pub use model::resource::{InstanceInOrganization, Resource, ResourceType, ResourceTypeError};
-pub use model::time::{Clock, SystemClock, Timestamp};
+pub use model::time::{Clock, SystemClock, Timestamp, TimestampError};
 pub use model::token::{Creator, Standing, Status, Token, UnknownStatus};
 pub use random::RandomError;
 pub use secret::{Pepper, PepperError, PrefixError, Secret, SecretError};

@@ -35,6 +35,7 @@ use crate::index::list::{Filter, Page};
 use crate::model::action::{Action, AsAction};
 use crate::model::decision::{Denial, Permit, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::kind::{KindName, TokenKind};
 use crate::model::resource::Resource;
 use crate::model::time::Timestamp;
 use crate::model::token::{Standing, Token};
@@ -271,6 +272,21 @@ impl Authority {
         let sees = self.sight(&actor.into())?;
         let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
+    }
+
+    /// Checks that the actor may change tokens of an organization, or of none: all of them, or the one with this id. Every
+    /// change asks this again, and more (design rules 10 and 11).
+    ///
+    /// # Errors
+    /// It may not: [`Error::Denied`] or [`Error::OperatorsOnly`]. The actor is not accepted; or the store is being read anew.
+    pub fn may_manage(
+        &self,
+        actor: impl Into<Actor>,
+        organization: Option<OrgId>,
+        id: Option<TokenId>,
+    ) -> Result<(), Error> {
+        let any = TokenKind::restored(KindName::Custom, organization, Arc::default());
+        self.sight(&actor.into())?.writes(&any, id)
     }
 
     /// What [`Principal::authorize`] would answer a token now, without its secret and without a permit, for whoever may see

@@ -154,6 +154,17 @@ pub struct Permission {
 }
 
 impl Permission {
+    /// The permission for one action on what the pattern matches.
+    ///
+    /// # Errors
+    /// The action is not exactly one: [`PermissionError::Action`].
+    pub fn new(action: Action, pattern: impl Into<Pattern>) -> Result<Self, PermissionError> {
+        match action.wire_name() {
+            Some(_) => Ok(Self { pattern: pattern.into(), action }),
+            None => Err(PermissionError::Action(action.to_string())),
+        }
+    }
+
     /// Reading what the pattern matches.
     #[must_use]
     pub fn read(pattern: impl Into<Pattern>) -> Self {
@@ -224,6 +235,15 @@ pub(crate) fn parse_action(action: &str) -> Result<Action, PermissionError> {
         "read" => Ok(Action::READ),
         "write" => Ok(Action::WRITE),
         _ => Err(PermissionError::Action(shown(action))),
+    }
+}
+
+/// `read` or `write`.
+impl FromStr for Action {
+    type Err = PermissionError;
+
+    fn from_str(text: &str) -> Result<Self, PermissionError> {
+        parse_action(text)
     }
 }
 

@@ -11,12 +11,12 @@ use test_support::company::{self, Company};
 use test_support::fixture::{NEVER, START, following, host};
 
 /// A call under way, whatever it answers: a new secret, if there is one.
-pub trait Started: Send {
+pub(crate) trait Started: Send {
     fn wait(self: Box<Self>) -> Result<Option<String>, Error>;
     fn wait_for(self: Box<Self>, timeout: Duration) -> Result<Result<Option<String>, Error>, Box<dyn Started>>;
 }
 
-pub trait Answer: Send + 'static {
+pub(crate) trait Answer: Send + 'static {
     fn secret(self) -> Option<String>;
 }
 
@@ -51,16 +51,16 @@ impl<T: Answer> Started for Pending<T> {
     }
 }
 
-pub struct Case {
-    pub name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// How many commits it takes.
-    pub commits: u64,
+    pub(crate) commits: u64,
     /// How many tokens there are besides.
-    pub crowd: usize,
-    pub prepare: fn(&Company),
-    pub call: fn(&Company) -> Box<dyn Started>,
+    pub(crate) crowd: usize,
+    pub(crate) prepare: fn(&Company),
+    pub(crate) call: fn(&Company) -> Box<dyn Started>,
     /// Whether an authority on the store shows that it was done.
-    pub done: fn(&Company, &Authority) -> bool,
+    pub(crate) done: fn(&Company, &Authority) -> bool,
 }
 
 fn nothing(_: &Company) {}
@@ -80,7 +80,7 @@ fn count(authority: &Authority) -> usize {
 /// More than fit into one commit.
 const CROWD: usize = 1_050;
 
-pub const CASES: [Case; 12] = [
+pub(crate) const CASES: [Case; 12] = [
     Case {
         name: "create",
         commits: 1,
@@ -196,7 +196,9 @@ pub const CASES: [Case; 12] = [
 ];
 
 /// Setup on a new store, whose first commit meets whatever `inject` says; then what a second authority says to a setup.
-pub fn set_up(inject: impl FnOnce(&portcullis::testing::Faults)) -> (Result<Issued, Error>, MemoryStore, Authority) {
+pub(crate) fn set_up(
+    inject: impl FnOnce(&portcullis::testing::Faults),
+) -> (Result<Issued, Error>, MemoryStore, Authority) {
     let store = MemoryStore::new();
     let (faulty, faults) = FaultyStore::new(store.clone());
     let clock = ManualClock::new(START);

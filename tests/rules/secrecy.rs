@@ -343,6 +343,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, Read, Write, ReadWrite, Action::READ, resource, resource.kind(), pattern, Permission::read(pattern));
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
+    look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
