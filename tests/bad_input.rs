@@ -1,14 +1,12 @@
 //! What is not accepted, each with its exact text; and that nothing changed then.
 
-mod fixture;
-
 use std::fmt::Debug;
 
-use fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 use portcullis::{
     Action, Authority, AuthorizeError, KindError, MemoryStore, NewToken, Pending, Pepper, Read, Reason, Resource,
     Rotation, Secret, Standing, TokenId, TokenKind, Update,
 };
+use test_support::fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 
 fn new() -> NewToken {
     NewToken::all_access(org(1)).owner(user(1))

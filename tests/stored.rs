@@ -7,9 +7,6 @@
 //! `SEEDS=fuzz/seeds/records cargo test --test stored`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod fixture;
-mod naive;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -25,6 +22,8 @@ use portcullis::{
 use redb::Database;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use test_support::fixture::{HOUR, START, bucket, custom, hex, host, listed, org, set, user};
+use test_support::naive::{self, Domain};
 
 /// What is in a store, in no words but those of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -214,7 +213,7 @@ fn resources(content: &Content) -> Vec<portcullis::Resource> {
     let types = patterns.iter().filter_map(Pattern::kind).chain(["unheard-of".parse().unwrap()]);
     let orgs = patterns.iter().filter_map(Pattern::org).chain([org(9)]);
     let ids = patterns.iter().filter_map(Pattern::id).chain([bucket(9)]);
-    naive::World { orgs: distinct(orgs), ids: distinct(ids), types: distinct(types) }.resources()
+    Domain { orgs: distinct(orgs), ids: distinct(ids), types: distinct(types) }.resources()
 }
 
 fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionSet, Reason, Resource,
-    ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
+    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionError, PermissionSet,
+    Reason, Resource, ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
 };
 
 const ORG: &str = "0a1b2c3d4e5f6071";
@@ -35,6 +35,13 @@ fn ids_round_trip_in_both_forms() {
         round_trips!(OrgId, UserId, TokenId, ResourceId);
     }
     assert_eq!(format!("{:?}", org()), "OrgId(0a1b2c3d4e5f6071)");
+}
+
+#[test]
+fn a_resource_that_was_found_is_an_organization_or_a_user() {
+    assert_eq!(OrgId::from(ResourceId::from(org())), org());
+    let user = UserId::generate().unwrap();
+    assert_eq!(UserId::from(ResourceId::from(user)), user);
 }
 
 #[test]
@@ -258,6 +265,21 @@ fn bad_permission_texts_are_refused() {
 }
 
 #[test]
+fn actions_are_read_by_name_and_a_permission_is_for_one() {
+    let buckets = Resource::buckets(org());
+    for (name, action) in [("read", Action::READ), ("write", Action::WRITE)] {
+        assert_eq!(name.parse(), Ok(action));
+        assert_eq!(Permission::new(action, buckets).unwrap().to_string(), format!("{name}:{buckets}"));
+    }
+    let text = |error: PermissionError| error.to_string();
+    assert_eq!("*".parse::<Action>().map_err(text), Err("unknown action `*`, expected `read` or `write`".into()));
+    for action in [Action::empty(), Action::READ_WRITE, Action::from_bits_retain(4)] {
+        let refused = format!("unknown action `{action}`, expected `read` or `write`");
+        assert_eq!(Permission::new(action, buckets).map_err(text), Err(refused));
+    }
+}
+
+#[test]
 fn resource_types_are_checked_by_name() {
     for name in ["a", "B2", "notificationEndpoints", "x-_9", "a23456789012345678901234"] {
         assert_eq!(ResourceType::new(name).unwrap().as_str(), name);
@@ -385,6 +407,8 @@ fn times_and_standings_are_read_as_written() {
     let time = Timestamp::from_micros(1_700_000_000_123_456);
     assert_eq!(serde_json::to_string(&time).unwrap(), "\"2023-11-14T22:13:20.123456Z\"");
     assert_eq!(serde_json::from_str::<Timestamp>("\"2023-11-14T22:13:20.123456Z\"").unwrap(), time);
+    assert_eq!("2023-11-14T22:13:20.123456Z".parse(), Ok(time));
+    assert_eq!("yesterday".parse::<Timestamp>().unwrap_err().to_string(), "timestamp format is invalid");
     assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
     assert!(serde_json::from_str::<Timestamp>("1700000000").is_err());
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");

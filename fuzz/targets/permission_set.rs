@@ -1,14 +1,11 @@
 //! The algebra of permission sets against lists and linear scans.
 #![no_main]
 
-#[path = "../../tests/naive/mod.rs"]
-mod naive;
-
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use naive::{covers, minimal};
+use test_support::naive::{covers, minimal};
 use portcullis::{
     Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
 };

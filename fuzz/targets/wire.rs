@@ -4,12 +4,10 @@
 //! The JSON is read here a second time, field by field.
 #![no_main]
 
-#[path = "../../tests/naive/mod.rs"]
-mod naive;
-
 use libfuzzer_sys::fuzz_target;
 use portcullis::{Action, Permission, PermissionSet, Resource, TokenKind};
 use serde_json::Value;
+use test_support::naive::Domain;
 
 /// Action, type, organization and id as JSON has them, `*` and what is left out as `None`.
 type Fields = (String, Option<String>, Option<String>, Option<String>);
@@ -49,7 +47,7 @@ fn fields_of(permission: &Permission) -> Fields {
 
 /// Requests on and around what a permission is for.
 fn requests(permission: &Permission) -> Vec<Resource> {
-    let world = naive::World::new(1, 1, &[portcullis::ResourceType::BUCKETS, portcullis::ResourceType::INSTANCE]);
+    let world = Domain::new(1, 1, &[portcullis::ResourceType::BUCKETS, portcullis::ResourceType::INSTANCE]);
     let pattern = permission.pattern();
     let mut all = Vec::new();
     for kind in world.types.iter().copied().chain(pattern.kind()) {

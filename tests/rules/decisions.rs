@@ -11,7 +11,7 @@ use portcullis::{
     Standing, Status, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
+use test_support::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
 
 const INVENTED: ResourceType = resource_type!("invented");
 

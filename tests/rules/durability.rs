@@ -10,7 +10,7 @@ use portcullis::{
     ActorName, Authority, Error, Event, EventKind, MemoryStore, NewToken, RedbStore, Rotation, Standing, Update,
 };
 
-use crate::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
+use test_support::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
 
 const IN_DOUBT: &str = "the store failed and the change is in doubt; read it back later to see";
 

@@ -6,7 +6,9 @@ use portcullis::{
     Creator, Error, MemoryStore, NewToken, Principal, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user};
+use test_support::fixture::{
+    HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user,
+};
 
 const SET_UP_BEFORE: &str = "setup was done before; an operator, or the host, makes further operator tokens";
 
@@ -64,9 +66,35 @@ fn rule_09_that_setup_was_done_is_durable() {
 }
 
 #[test]
+fn rule_10_who_may_manage_tokens_can_be_asked_before() {
+    let world = World::new();
+    let one = world.issue(NewToken::all_access(org(1))).token.id();
+    let asked = |new: NewToken, organization, id| {
+        let answer = world.authority.may_manage(&world.principal(new), organization, id);
+        answer.map_err(|error| error.to_string())
+    };
+    let missing = |what: String| Err(format!("missing permission `write:{what}`"));
+    let all = format!("orgs/{}/authorizations", org(1));
+    let on_one = || custom(org(1), &[&format!("write:orgs/O/authorizations/{one}")]);
+    assert_eq!(asked(NewToken::operator(), None, None), Ok(()));
+    assert_eq!(asked(NewToken::all_access(org(1)), Some(org(1)), None), Ok(()));
+    assert_eq!(asked(NewToken::all_access(org(2)), Some(org(1)), None), missing(all.clone()));
+    assert_eq!(asked(on_one(), Some(org(1)), Some(one)), Ok(()));
+    assert_eq!(asked(on_one(), Some(org(1)), None), missing(all));
+    let operators = "managing a token without an organization needs an operator token";
+    assert_eq!(asked(NewToken::all_access(org(1)), None, None), Err(operators.into()));
+    world.authority.may_manage(host(), None, None).unwrap();
+    let revoked = world.principal(NewToken::operator());
+    ok(world.authority.revoke(host(), id_of(&revoked)));
+    let refused = world.authority.may_manage(&revoked, None, None).unwrap_err();
+    assert_eq!(refused.to_string(), "the acting token is not accepted: the token is revoked");
+}
+
+#[test]
 fn rule_09_of_racing_setups_exactly_one_wins() {
     for _ in 0..20 {
-        let world = World { store: MemoryStore::new(), ..World::new() };
+        let mut world = World::new();
+        world.store = MemoryStore::new();
         // Two authorities, as in two processes, and two threads on each.
         let nodes = [world.node(), world.node()];
         let barrier = Barrier::new(4);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis::{Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
 
-use crate::fixture::{
+use test_support::fixture::{
     HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
 };
 

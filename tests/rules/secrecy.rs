@@ -14,9 +14,12 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
-use crate::stores::Restorable;
-use crate::walk::{self, Hidden, KEY, Walk, look};
+use test_support::fixture::{
+    Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user,
+};
+use test_support::look;
+use test_support::stores::Restorable;
+use test_support::walk::{self, Hidden, KEY, Walk};
 
 /// Public, and not walked.
 const NOT_WALKED: &[&str] = &[
@@ -345,6 +348,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, Read, Write, ReadWrite, Action::READ, resource, resource.kind(), pattern, Permission::read(pattern));
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
+    look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
