@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::time::Duration;
 
-use portcullis::store::Position;
-use portcullis::{Actor, Authority, Builder, Filter, MemoryStore, NewToken, OrgId, Principal, Read, Resource, ResourceId, Standing, Timestamp, TokenId, TokenStore, Update, UserId, Write, use portcullis::testing::FaultyStore;     Authority};
-use portcullis::testing::{Faults, FaultyStore, ManualClock};
+use portcullis::testing::FaultyStore;
+use portcullis::{
+    Authority, MemoryStore, NewToken, OrgId, Principal, Read, Resource, ResourceId, Standing, TokenId, TokenStore,
+    Update, UserId, Write,
+};
 
 use crate::fixture::{NEVER, World, all, following, head, host};
 
@@ -76,7 +78,7 @@ impl Company {
         let create = |actor: &Principal<'_>, new: NewToken| {
             Token::new(&authority.create(actor, new.owner(owner)).wait().unwrap())
         };
-        let writes = || NewToken::read_write(organization).write(bucket);
+        let writes = || NewToken::read_write(organization).write(bucket).checked().unwrap();
         let admin = create(&operator, NewToken::all_access(organization));
         let administrator = authority.authenticate(&admin.secret).unwrap();
         let sensor = create(&administrator, writes());

@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use portcullis::{Action, Grant, Liveness, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status, Timestamp, TokenKind, Verb};
+use portcullis::{
+    Action, Grant, Liveness, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status,
+    Timestamp, TokenKind, Verb,
+};
 
 /// A token's kind, as the rules describe it.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use portcullis::{Action, Actor, Authority, Error, Issued, NewToken, OrgId, Pattern, Pending, Permission, Receipt, Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, TokenId, TokenKind, Update, Updated, UserId};
+use portcullis::{
+    Action, Actor, Authority, Error, Grant, Issued, NewKind, NewReadWrite, NewToken, OrgId, Pattern, Pending,
+    Permission, Receipt, Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Timestamp, TokenId, TokenKind,
+    Update, Updated, UserId, Verb, verb,
+};
 
-use crate::naive::Kind;
+use crate::naive::{Kind, parts};
+
+const EXECUTE: Verb = verb!("execute");
 
 pub const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -45,7 +51,7 @@ pub fn resources() -> Vec<Resource> {
 /// A new token's kind, or the permissions that make none. `one` is some token's id.
 pub fn kind(number: usize, one: TokenId) -> Kind {
     let (first, second) = (organization(0), organization(1));
-    let of = |organization, kind| Pattern::new(Some(kind), Some(organization), None).unwrap();
+    let of = |organization, named| Pattern::from(Resource::within(organization, named));
     let authorizations = of(first, ResourceType::AUTHORIZATIONS);
     let buckets = of(first, ResourceType::BUCKETS);
     match number % 18 {
@@ -64,19 +70,22 @@ pub fn kind(number: usize, one: TokenId) -> Kind {
                 Permission::read(Resource::bucket(first, bucket(0))),
             ],
         ),
-        9 => Kind::Custom(Some(first), vec![Permission::write(authorizations), Permission::write(buckets)]),
+        9 => Kind::Custom(
+            Some(first),
+            vec![Permission::write(authorizations), Permission::write(buckets), Permission::new(EXECUTE, buckets)],
+        ),
         10 => Kind::Custom(Some(first), vec![Permission::read(authorizations)]),
         11 => {
             Kind::Custom(Some(first), vec![Permission::read(Pattern::all_of(first)), Permission::write(authorizations)])
         }
         12 => Kind::Custom(None, Permission::read_write(Pattern::ANY).to_vec()),
         13 => {
-            let everywhere = Pattern::new(Some(ResourceType::AUTHORIZATIONS), None, None).unwrap();
+            let everywhere = Pattern::from(ResourceType::AUTHORIZATIONS);
             Kind::Custom(None, Permission::read_write(everywhere).to_vec())
         }
         14 => Kind::Custom(None, vec![Permission::read(Resource::INSTANCE)]),
         15 => {
-            let its = Pattern::from(Resource::authorizations(first).with_id(one.into()));
+            let its = Pattern::from(Resource::authorizations(first).with_id(one));
             Kind::Custom(Some(first), vec![Permission::read(its), Permission::write(its), Permission::read(buckets)])
         }
         // Not of its organization.
@@ -180,7 +189,7 @@ impl Waiting {
 pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
     match call {
         Call::Setup(owner) => Waiting::Issued(authority.setup(*owner)),
-        Call::Create(new) => Waiting::Issued(authority.create(actor, new_token(new))),
+        Call::Create(new) => Waiting::Issued(create(authority, actor, new)),
         Call::Update(id, change) => Waiting::Updated(authority.update(actor, *id, update(change))),
         Call::Rotate(id, overlap, secret) => {
             let rotation = Rotation::new().overlap(*overlap);
@@ -199,21 +208,31 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
     }
 }
 
-fn new_token(new: &New) -> NewToken {
-    let mut token = match &new.kind {
-        Kind::Operator => NewToken::operator(),
-        Kind::AllAccess(organization) => NewToken::all_access(*organization),
+fn create(authority: &Authority, actor: &Actor, new: &New) -> Pending<Issued> {
+    match &new.kind {
+        Kind::Operator => create_of(authority, actor, NewToken::operator(), new),
+        Kind::AllAccess(organization) => create_of(authority, actor, NewToken::all_access(*organization), new),
         Kind::ReadWrite(organization, buckets) => {
-            buckets.iter().fold(NewToken::read_write(*organization), |token, (bucket, actions)| {
-                let token = if actions.contains(Action::READ) { token.read(*bucket) } else { token };
-                if actions.contains(Action::WRITE) { token.write(*bucket) } else { token }
-            })
+            let each =
+                buckets.iter().flat_map(|(bucket, action)| parts(*action).into_iter().map(|part| (*bucket, part)));
+            let grant = |token: NewToken<NewReadWrite>, (bucket, part)| {
+                if part == Grant::Read { token.read(bucket) } else { token.write(bucket) }
+            };
+            create_of(authority, actor, each.fold(NewToken::read_write(*organization), grant), new)
         }
-        Kind::Custom(organization, permissions) => {
-            NewToken::custom(*organization, permissions.iter().copied().collect())
+        Kind::Custom(Some(organization), permissions) => {
+            let token = NewToken::custom(*organization).permissions(permissions.iter().copied());
+            create_of(authority, actor, token, new)
         }
-    };
-    token = token.description(new.description.as_str());
+        Kind::Custom(None, permissions) => {
+            let kind = TokenKind::custom(None, permissions.iter().copied().collect()).unwrap();
+            create_of(authority, actor, NewToken::of_kind(kind), new)
+        }
+    }
+}
+
+fn create_of<K: NewKind>(authority: &Authority, actor: &Actor, token: NewToken<K>, new: &New) -> Pending<Issued> {
+    let mut token = token.description(new.description.as_str());
     if let Some(owner) = new.owner {
         token = token.owner(owner);
     }
@@ -223,7 +242,7 @@ fn new_token(new: &New) -> NewToken {
     if let Some(secret) = &new.secret {
         token = token.secret(Secret::new(secret.as_str()));
     }
-    token
+    authority.create(actor, token)
 }
 
 fn update(change: &Change) -> Update {

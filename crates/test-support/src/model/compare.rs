@@ -36,7 +36,7 @@ impl Seen {
             description: token.description().to_owned(),
             creator: match token.creator() {
                 Creator::Host(label) => state::Creator::Host(label.to_string()),
-                Creator::Token(lineage) => state::Creator::Tokens(lineage.to_vec()),
+                creator => state::Creator::Tokens(creator.lineage().to_vec()),
             },
             times: (token.created_at(), token.updated_at(), token.expires_at()),
             status: token.status(),

@@ -1,6 +1,8 @@
 //! Compares everything that can be seen of the authorities with what the model says.
 
-use portcullis::{Action, Actor, AuthorizeError, Denial, Error, Filter, Permit, Reason, Resource, Standing, Status, TokenId};
+use portcullis::{
+    Action, Actor, AuthorizeError, Denial, Error, Filter, Permit, Reason, Resource, Standing, Status, TokenId,
+};
 
 use super::calls::{organization, resources, user};
 use super::compare::{Seen, denying, differs, ensure, same};
@@ -124,7 +126,6 @@ impl Run {
                 Answer::Allowed => Ok(()),
                 Answer::Refused(reasons) => Err((reasons[0], Vec::new())),
                 Answer::Missing(missing) => Err((Reason::NotPermitted, missing)),
-                Answer::Senseless(reason) => Err((reason, Vec::new())),
             };
             same(&explained, &expected, &format!("what {id} may do to {resource}"));
         }

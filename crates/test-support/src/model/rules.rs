@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use portcullis::{Action, Error, OrgId, Permission, Reason, Resource, ResourceId, Standing, Status, Timestamp, TokenId, UserId};
+use portcullis::{
+    Action, Error, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Standing, Status, Timestamp,
+    TokenId, UserId,
+};
 
 use super::calls::{Call, Change, End, New};
 use super::state::{Creator, Grave, State, Token, texts};
@@ -99,7 +102,7 @@ impl Acting {
     fn may(&self, action: Action, resource: &Resource) -> bool {
         match self {
             Self::Host(_) => true,
-            Self::Token(token) => token.kind.grants(action, resource),
+            Self::Token(token) => naive::parts(action).into_iter().all(|part| token.kind.grants(part, resource)),
         }
     }
 
@@ -214,13 +217,19 @@ fn against_past(end: Option<Timestamp>, now: Timestamp, objections: &mut Objecti
     }
 }
 
+/// Rule 7: a token of an organization has permissions of it only; one that names none is read as one of it.
+fn inside(pattern: &Pattern, organization: OrgId) -> bool {
+    pattern.organization().is_none_or(|named| named == organization)
+        && pattern.resource_type() != Some(ResourceType::INSTANCE)
+}
+
 /// What is said against permissions that make no token.
 fn against_kind(kind: &Kind, objections: &mut Objections) {
     if kind.permissions().is_empty() {
         objections.push(text("a token needs at least one permission"));
     }
     if let Kind::Custom(Some(organization), permissions) = kind {
-        for permission in permissions.iter().filter(|each| each.pattern().org() != Some(*organization)) {
+        for permission in permissions.iter().filter(|each| !inside(&each.pattern(), *organization)) {
             objections.push(text(format!("permission `{permission}` is not for organization `{organization}`")));
         }
     }

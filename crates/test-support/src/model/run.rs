@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use portcullis::testing::{self, Fault, Faults, FaultyStore, ManualClock};
-use portcullis::{Actor, Authority, Clock, Error, Everywhere, Filter, KindName, Principal, Reason, Standing, Status, Timestamp, TokenId};
+use portcullis::{
+    Actor, Authority, Clock, Error, Everywhere, Filter, KindName, Principal, Reason, Standing, Status, Timestamp,
+    TokenId,
+};
 
 use super::calls::{Call, HOUR, New, Reply, START, chosen, kind, nobody, organization, start, user};
 use super::compare::{Seen, differs, ensure, same};

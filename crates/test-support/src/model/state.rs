@@ -86,12 +86,12 @@ impl State {
     }
 
     pub fn liveness(&self, token: &Token) -> Liveness {
-        Liveness {
-            status: token.status,
-            expires_at: token.expires.into(),
-            owner: self.owner(token.owner),
-            organization: token.kind.organization().map_or(Standing::Active, |id| self.organization(id)),
-        }
+        let organization = token.kind.organization().map_or(Standing::Active, |id| self.organization(id));
+        Liveness::ACTIVE
+            .status(token.status)
+            .expires_at(token.expires)
+            .owner(self.owner(token.owner))
+            .organization(organization)
     }
 
     /// Rule 2: whether a token is accepted. The token's own status is told first, its expiry last.
@@ -152,16 +152,25 @@ impl Kind {
     /// All that it may do, as a list.
     pub fn permissions(&self) -> Vec<Permission> {
         match self {
-            Self::Operator => Permission::read_write(Pattern::ANY).to_vec(),
-            Self::AllAccess(organization) => Permission::read_write(Pattern::all_of(*organization)).to_vec(),
+            Self::Operator => vec![Permission::any(Pattern::ANY)],
+            Self::AllAccess(organization) => vec![Permission::any(Pattern::all_of(*organization))],
             Self::ReadWrite(organization, buckets) => {
-                let of_bucket = |(bucket, actions): &(portcullis::ResourceId, portcullis::Action)| {
-                    let both = Permission::read_write(portcullis::Resource::bucket(*organization, *bucket));
-                    both.into_iter().filter(|each| naive::has(*actions, each.action())).collect::<Vec<_>>()
+                let of_bucket = |(bucket, action): &(portcullis::ResourceId, portcullis::Action)| {
+                    let bucket = portcullis::Resource::bucket(*organization, *bucket);
+                    naive::parts(*action).into_iter().map(move |part| Permission::new(part, bucket))
                 };
                 buckets.iter().flat_map(of_bucket).collect()
             }
-            Self::Custom(_, permissions) => permissions.clone(),
+            Self::Custom(None, permissions) => permissions.clone(),
+            // Rule 7.
+            Self::Custom(organization, permissions) => {
+                let read = |each: &Permission| {
+                    let pattern = each.pattern();
+                    let pattern = Pattern::new(*organization, pattern.resource_type(), pattern.id()).unwrap();
+                    Permission::new(each.grant(), pattern)
+                };
+                permissions.iter().map(read).collect()
+            }
         }
     }
 
