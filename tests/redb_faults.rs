@@ -271,6 +271,32 @@ fn opening_that_failed_can_be_repeated() {
 }
 
 #[test]
+fn an_older_file_is_not_taken_for_the_one_that_failed() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    let mut store = disk.open(&file).unwrap();
+    let at = fill(&mut store);
+    drop(store);
+    let older = fs::read(&file).unwrap();
+    let mut store = disk.open(&file).unwrap();
+    let at = store.commit(at, CommitId::generate().unwrap(), &[owner(1)]).unwrap();
+    disk.fail(0, u64::MAX);
+    assert!(store.changes(at, 1).is_err());
+    disk.heal();
+    fs::write(&file, &older).unwrap();
+    for _ in 0..2 {
+        let refused = store.commit(at, CommitId::generate().unwrap(), &[owner(2)]);
+        let Err(CommitError::Refused(error)) = refused else { panic!("{refused:?}") };
+        assert_eq!(
+            error.to_string(),
+            "`(a backend)` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart"
+        );
+    }
+    drop(store);
+    assert!(fs::read(&file).unwrap() == older);
+}
+
+#[test]
 fn reading_recovers_when_the_disk_does() {
     let (_directory, file) = place();
     let disk = Disk::default();
