@@ -26,6 +26,9 @@ struct State {
     fails: AtomicU64,
     /// As on a full disk: what only reads is not counted, and works.
     only_writes: AtomicBool,
+    syncs: AtomicU64,
+    /// After this one something else writes to the file, too.
+    last_sync: AtomicU64,
 }
 
 impl Disk {
@@ -94,7 +97,12 @@ impl StorageBackend for Failing {
 
     fn sync_data(&self) -> io::Result<()> {
         self.disk.read()?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        let syncs = self.disk.0.syncs.fetch_add(1, Ordering::SeqCst) + 1;
+        if syncs == self.disk.0.last_sync.load(Ordering::SeqCst) {
+            self.file.write(64, b"something else")?;
+        }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -267,6 +275,24 @@ fn opening_that_failed_can_be_repeated() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_commit_that_was_overwritten_is_not_acknowledged() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    let mut store = disk.open(&file).unwrap();
+    let at = fill(&mut store);
+    let before = disk.0.syncs.load(Ordering::SeqCst);
+    let at = store.commit(at, CommitId::generate().unwrap(), &[owner(1)]).unwrap();
+    let syncs = disk.0.syncs.load(Ordering::SeqCst);
+    disk.0.last_sync.store(syncs + (syncs - before), Ordering::SeqCst);
+    let id = CommitId::generate().unwrap();
+    for _ in 0..2 {
+        let outcome = store.commit(at, id, &[owner(2)]);
+        let Err(CommitError::InDoubt(error)) = outcome else { panic!("{outcome:?}") };
+        assert!(error.to_string().contains("was removed, replaced or overwritten while it was open"), "{error}");
     }
 }
 
