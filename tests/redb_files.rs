@@ -146,9 +146,12 @@ fn an_empty_file_becomes_its_owners_only() {
 const REPLACED: &str =
     "`%` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart";
 
-/// What people do to a file that is in use, with a backup of it at hand.
+/// What somebody does to a file and with a backup of it, and its name.
 #[cfg(unix)]
-const ACCIDENTS: [(&str, fn(&Path, &Path)); 6] = [
+type Accident = (&'static str, fn(&Path, &Path));
+
+#[cfg(unix)]
+const ACCIDENTS: [Accident; 6] = [
     ("mv backup file", |file, backup| fs::rename(backup, file).unwrap()),
     ("rm file", |file, _| fs::remove_file(file).unwrap()),
     ("rm file; cp backup file", |file, backup| {

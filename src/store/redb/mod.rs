@@ -105,13 +105,12 @@ impl RedbStore {
 
     /// The database, if its file is as it was left. The caller puts it back unless it fails.
     fn take(&mut self) -> Result<Open, RedbError> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let (open, head) = self.source.open(Some(self.last))?;
-                (self.last, self.settled) = (head, true);
-                open
-            }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let (open, head) = self.source.open(Some(self.last))?;
+            (self.last, self.settled) = (head, true);
+            open
         };
         match self.source.check(&open) {
             Ok(()) => Ok(open),

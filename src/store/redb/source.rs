@@ -43,6 +43,7 @@ struct Opened {
 type Identity = (u64, u64);
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere files have no such numbers")]
 fn identity(metadata: &fs::Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;
     Some((metadata.dev(), metadata.ino()))
