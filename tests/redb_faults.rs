@@ -26,6 +26,9 @@ struct State {
     fails: AtomicU64,
     /// As on a full disk: what only reads is not counted, and works.
     only_writes: AtomicBool,
+    syncs: AtomicU64,
+    /// After this one something else writes to the file, too.
+    last_sync: AtomicU64,
 }
 
 impl Disk {
@@ -94,7 +97,12 @@ impl StorageBackend for Failing {
 
     fn sync_data(&self) -> io::Result<()> {
         self.disk.read()?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        let syncs = self.disk.0.syncs.fetch_add(1, Ordering::SeqCst) + 1;
+        if syncs == self.disk.0.last_sync.load(Ordering::SeqCst) {
+            self.file.write(64, b"something else")?;
+        }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -268,6 +276,50 @@ fn opening_that_failed_can_be_repeated() {
             }
         }
     }
+}
+
+#[test]
+fn a_commit_that_was_overwritten_is_not_acknowledged() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    let mut store = disk.open(&file).unwrap();
+    let at = fill(&mut store);
+    let before = disk.0.syncs.load(Ordering::SeqCst);
+    let at = store.commit(at, CommitId::generate().unwrap(), &[owner(1)]).unwrap();
+    let syncs = disk.0.syncs.load(Ordering::SeqCst);
+    disk.0.last_sync.store(syncs + (syncs - before), Ordering::SeqCst);
+    let id = CommitId::generate().unwrap();
+    for _ in 0..2 {
+        let outcome = store.commit(at, id, &[owner(2)]);
+        let Err(CommitError::InDoubt(error)) = outcome else { panic!("{outcome:?}") };
+        assert!(error.to_string().contains("was removed, replaced or overwritten while it was open"), "{error}");
+    }
+}
+
+#[test]
+fn an_older_file_is_not_taken_for_the_one_that_failed() {
+    let (_directory, file) = place();
+    let disk = Disk::default();
+    let mut store = disk.open(&file).unwrap();
+    let at = fill(&mut store);
+    drop(store);
+    let older = fs::read(&file).unwrap();
+    let mut store = disk.open(&file).unwrap();
+    let at = store.commit(at, CommitId::generate().unwrap(), &[owner(1)]).unwrap();
+    disk.fail(0, u64::MAX);
+    assert!(store.changes(at, 1).is_err());
+    disk.heal();
+    fs::write(&file, &older).unwrap();
+    for _ in 0..2 {
+        let refused = store.commit(at, CommitId::generate().unwrap(), &[owner(2)]);
+        let Err(CommitError::Refused(error)) = refused else { panic!("{refused:?}") };
+        assert_eq!(
+            error.to_string(),
+            "`(a backend)` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart"
+        );
+    }
+    drop(store);
+    assert!(fs::read(&file).unwrap() == older);
 }
 
 #[test]

@@ -126,6 +126,92 @@ fn a_new_file_is_its_owners_only() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_empty_file_becomes_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |file: &Path| fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    let (_directory, file) = place();
+    fs::write(&file, b"").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o664)).unwrap();
+    let store = RedbStore::open(&file).unwrap();
+    assert_eq!(mode(&file), 0o600);
+    drop(store);
+    // Those of a store are its owner's choice.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    drop(RedbStore::open(&file).unwrap());
+    assert_eq!(mode(&file), 0o640);
+}
+
+const REPLACED: &str =
+    "`%` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart";
+
+/// What somebody does to a file and with a backup of it, and its name.
+#[cfg(unix)]
+type Accident = (&'static str, fn(&Path, &Path));
+
+#[cfg(unix)]
+const ACCIDENTS: [Accident; 6] = [
+    ("mv backup file", |file, backup| fs::rename(backup, file).unwrap()),
+    ("rm file", |file, _| fs::remove_file(file).unwrap()),
+    ("rm file; cp backup file", |file, backup| {
+        fs::remove_file(file).unwrap();
+        fs::copy(backup, file).unwrap();
+    }),
+    ("cat backup > file", |file, backup| fs::write(file, fs::read(backup).unwrap()).unwrap()),
+    ("> file", |file, _| fs::write(file, b"").unwrap()),
+    ("echo > file", |file, _| fs::write(file, b"\n").unwrap()),
+];
+
+#[cfg(unix)]
+#[test]
+fn a_file_replaced_while_open_takes_no_changes() {
+    use portcullis::store::CommitError;
+    for (accident, replace) in ACCIDENTS {
+        let (_directory, file) = place();
+        let backup = file.with_extension("backup");
+        fill(&file);
+        fs::copy(&file, &backup).unwrap();
+        let mut store = RedbStore::open(&file).unwrap();
+        let at = store.changes(Position::ORIGIN, 100_000).unwrap().position;
+        let before = at;
+        let at = commit(&mut store, at, &[owner(1)]);
+        replace(&file, &backup);
+        let there = fs::read(&file).ok();
+        let message = REPLACED.replace('%', file.to_str().unwrap());
+        for _ in 0..3 {
+            match store.commit(at, CommitId::generate().unwrap(), &[owner(2)]) {
+                Err(CommitError::Refused(error)) => assert_eq!(error.to_string(), message, "{accident}"),
+                other => panic!("{accident}: {other:?}"),
+            }
+        }
+        // Whether this one was made nobody can tell any more.
+        let elsewhere = store.commit(before, at.commit, &[owner(1)]);
+        assert!(matches!(elsewhere, Err(CommitError::InDoubt(_))), "{accident}: {elsewhere:?}");
+        assert_eq!(store.touch(&[(token_id(7), Timestamp::MAX)]).unwrap_err().to_string(), message, "{accident}");
+        assert!(matches!(store.changes(at, 1), Err(ChangesError::Failed(_))), "{accident}");
+        drop(store);
+        assert!(fs::read(&file).ok() == there, "{accident}: what is there now was changed");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_moved_back_takes_changes_again() {
+    let (_directory, file) = place();
+    fill(&file);
+    let mut store = RedbStore::open(&file).unwrap();
+    let at = store.changes(Position::ORIGIN, 100_000).unwrap().position;
+    let away = file.with_extension("away");
+    fs::rename(&file, &away).unwrap();
+    let id = CommitId::generate().unwrap();
+    assert!(store.commit(at, id, &[owner(1)]).is_err());
+    fs::rename(&away, &file).unwrap();
+    let at = store.commit(at, id, &[owner(1)]).unwrap();
+    drop(store);
+    assert_eq!(RedbStore::open(&file).unwrap().changes(at, 1).unwrap().position, at);
+}
+
 #[test]
 fn a_foreign_file_is_refused_and_left_as_it_is() {
     let (_directory, file) = place();

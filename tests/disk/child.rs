@@ -20,6 +20,7 @@ pub(crate) const PARTS: &[(&str, Part)] = &[
     ("open as another user", refused::open_as_another_user),
     ("open second", refused::open_second),
     ("open alone", refused::open_alone),
+    ("open without locks", refused::open_without_locks),
 ];
 
 /// What this process is to do, if it is a child.
@@ -51,6 +52,24 @@ pub(crate) fn on_small_disk(part: &str, directory: &Path) -> Command {
     let script = "mount -t tmpfs -o size=4m small \"$0\" && exec \"$1\"";
     command.args(["--map-root-user", "--mount", "sh", "-c", script]).arg(directory).arg(this_program());
     command
+}
+
+/// The same where no file can be locked, as on some network file systems and in some sandboxes. `error` is what the system says.
+pub(crate) fn without_locks(error: &str, part: &str, directory: &Path) -> Command {
+    let mut command = child("strace", part, directory);
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=flock,fcntl"]);
+    for call in ["flock", "fcntl"] {
+        command.args(["-e", &format!("inject={call}:error={error}")]);
+    }
+    command.arg(this_program());
+    command
+}
+
+/// Whether there is a program that lets system calls fail, and the system allows it.
+pub(crate) fn can_inject() -> bool {
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOSYS", "true"]);
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// Whether the system allows a mount namespace.

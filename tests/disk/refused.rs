@@ -11,7 +11,7 @@ use portcullis::store::{CommitId, Position, RedbError};
 use portcullis::testing::records::{owner, token};
 use portcullis::{RedbStore, TokenStore};
 
-use crate::child::{child, on_small_disk, succeeds, this_program};
+use crate::child::{child, on_small_disk, succeeds, this_program, without_locks};
 
 /// Whom nothing belongs to.
 const NOBODY: u32 = 65_534;
@@ -110,4 +110,27 @@ pub(crate) fn open_alone(directory: &Path) {
     let mut store = RedbStore::open(directory.join("tokens.redb")).unwrap();
     let at = store.changes(Position::ORIGIN, 100).unwrap().position;
     write(&mut store, at);
+}
+
+pub(crate) fn no_locks() {
+    for error in ["ENOSYS", "EOPNOTSUPP"] {
+        let directory = tempfile::tempdir().unwrap();
+        succeeds(without_locks(error, "open without locks", directory.path()));
+        // What is left is no obstacle.
+        write(&mut RedbStore::open(directory.path().join("tokens.redb")).unwrap(), Position::ORIGIN);
+        succeeds(without_locks(error, "open without locks", directory.path()));
+    }
+}
+
+pub(crate) fn open_without_locks(directory: &Path) {
+    let file = directory.join("tokens.redb");
+    let before = fs::read(&file).unwrap_or_default();
+    let error = RedbStore::open(&file).unwrap_err();
+    let advice = "use a file on a local disk";
+    assert_eq!(
+        error.to_string(),
+        format!("`{}` is on a file system that does not lock files; {advice}", file.display())
+    );
+    assert!(matches!(error, RedbError::NoLocks(_)));
+    assert!(fs::read(&file).unwrap() == before);
 }
