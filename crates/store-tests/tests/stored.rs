@@ -1,7 +1,7 @@
 //! Stores that earlier versions wrote are read, with all of their content.
 //!
 //! `tests/stored/format-N.redb` is a store in format N, and `format-N.json` says what is in it. Neither is ever written
-//! again; for a new format: `STORED=tests/stored/format-2 cargo test --test stored`.
+//! again; for a new format: `STORED=tests/stored/format-2 cargo test -p store-tests --test stored`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
