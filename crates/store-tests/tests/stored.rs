@@ -1,10 +1,11 @@
 //! Stores that earlier versions wrote are read, with all of their content.
 //!
 //! `tests/stored/format-N.redb` is a store in format N, and `format-N.json` says what is in it. Once a version with that
-//! format is released, neither is ever written again. For a new format: `STORED=tests/stored/format-2 cargo test --test stored`.
+//! format is released, neither is ever written again. For a new format:
+//! `STORED=tests/stored/format-2 cargo test -p store-tests --test stored`.
 //!
 //! The records of a store are also what the fuzz target `records` starts from. To write them again:
-//! `SEEDS=fuzz/seeds/records cargo test --test stored`.
+//! `SEEDS=../../fuzz/seeds/records cargo test -p store-tests --test stored`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};

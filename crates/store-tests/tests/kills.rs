@@ -10,7 +10,7 @@ use portcullis::{Actor, Authority, Filter, NewToken, OrgId, RedbStore, Status, T
 
 const FILE: &str = "PORTCULLIS_TEST_CRASH_FILE";
 /// How often the process is killed, if the environment does not say otherwise:
-/// `PORTCULLIS_KILLS=1000 cargo test --release --test crash -- --nocapture`.
+/// `PORTCULLIS_KILLS=1000 cargo test --release -p store-tests --test kills -- --nocapture`.
 const KILLS: u32 = 20;
 
 fn open(file: &Path) -> Authority {

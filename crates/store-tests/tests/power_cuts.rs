@@ -3,7 +3,6 @@
 //! A kill leaves what the system still holds; a power cut does not. Here the disk keeps a journal of all that was written to it.
 //! A cut at any entry leaves what was synced by then, and of what came after any part: sectors in any order, torn writes, the
 //! new length of the file or the old one.
-#![cfg(feature = "redb")]
 
 use std::io;
 use std::ops::Bound;
@@ -232,7 +231,7 @@ fn cuts(run: &Run, draws: u64) -> (usize, Vec<String>) {
     (count, found)
 }
 
-/// `POWER_CUT_DRAWS=200 cargo test --release --test power_cuts -- --nocapture` tries more of each.
+/// `POWER_CUT_DRAWS=200 cargo test --release -p store-tests --test power_cuts -- --nocapture` tries more of each.
 fn draws() -> u64 {
     std::env::var("POWER_CUT_DRAWS").map_or(2, |draws| draws.parse().unwrap())
 }
