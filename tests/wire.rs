@@ -93,9 +93,9 @@ fn malformed_ids_are_refused() {
 
 #[test]
 fn permissions_have_the_json_and_the_text_of_influxdb() {
-    let tasks = Resource::within(org(), ResourceType::TASKS).unwrap();
+    let tasks = Resource::within(org(), ResourceType::TASKS);
     let uuid: ResourceId = UUID.parse().unwrap();
-    let pattern = |kind, org, id| Pattern::new(kind, org, id).unwrap();
+    let pattern = |kind, org, id| Pattern::new(org, kind, id).unwrap();
     for (permission, json, text) in [
         (
             Permission::read(Resource::bucket(org(), bucket())),
@@ -118,7 +118,7 @@ fn permissions_have_the_json_and_the_text_of_influxdb() {
             "write:instance",
         ),
         (
-            Permission::read(Resource::organization(org())),
+            Permission::read(Resource::organization_itself(org())),
             r#"{"action":"read","resource":{"type":"orgs","orgID":"0a1b2c3d4e5f6071","id":"0a1b2c3d4e5f6071"}}"#,
             "read:orgs/0a1b2c3d4e5f6071/orgs/0a1b2c3d4e5f6071",
         ),
@@ -308,7 +308,7 @@ fn resource_types_are_checked_by_name() {
     assert_eq!(format!("{:?}", Resource::INSTANCE), "Resource(instance)");
     let error = Resource::within(org(), ResourceType::INSTANCE).unwrap_err();
     assert_eq!(error.to_string(), "`instance` is not part of any organization");
-    assert!(Pattern::new(Some(ResourceType::INSTANCE), Some(org()), None).is_err());
+    assert!(Pattern::new(Some(org()), Some(ResourceType::INSTANCE), None).is_err());
 }
 
 /// A kind of each name.
@@ -379,11 +379,9 @@ fn kinds_expand_to_the_permissions_that_influxdb_lists() {
     assert_eq!(operator.expanded().len(), 46);
     assert!(operator.expanded().contains(&Permission::read(Resource::INSTANCE)));
     assert_eq!(all_access.expanded().len(), 44);
-    assert!(
-        all_access.expanded().iter().all(|each| {
-            each.pattern().org() == Some(org()) && each.pattern().kind() != Some(ResourceType::INSTANCE)
-        })
-    );
+    assert!(all_access.expanded().iter().all(|each| {
+        each.pattern().organization() == Some(org()) && each.pattern().kind() != Some(ResourceType::INSTANCE)
+    }));
     assert_eq!(read_write.expanded(), Permission::read_write(Resource::bucket(org(), bucket())));
     for kind in kinds() {
         assert!(kind.permissions().covers(&kind.expanded().into_iter().collect()));

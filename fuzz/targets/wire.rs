@@ -42,7 +42,7 @@ fn fields_of(permission: &Permission) -> Fields {
     };
     let pattern = permission.pattern();
     let kind = pattern.kind().map(|kind| kind.as_str().to_owned());
-    (action.to_owned(), kind, pattern.org().map(|org| org.to_string()), pattern.id().map(|id| id.to_string()))
+    (action.to_owned(), kind, pattern.organization().map(|org| org.to_string()), pattern.id().map(|id| id.to_string()))
 }
 
 /// Requests on and around what a permission is for.
@@ -51,7 +51,7 @@ fn requests(permission: &Permission) -> Vec<Resource> {
     let pattern = permission.pattern();
     let mut all = Vec::new();
     for kind in world.types.iter().copied().chain(pattern.kind()) {
-        for org in world.orgs.iter().copied().chain(pattern.org()).map(Some).chain([None]) {
+        for org in world.orgs.iter().copied().chain(pattern.organization()).map(Some).chain([None]) {
             let Ok(whole) = org.map_or(Ok(Resource::global(kind)), |org| Resource::within(org, kind)) else { continue };
             all.push(whole);
             all.extend(world.ids.iter().copied().chain(pattern.id()).map(|id| whole.with_id(id)));
@@ -102,7 +102,7 @@ fuzz_target!(|data: &[u8]| {
         let json: Vec<Value> = serde_json::from_str(text).unwrap();
         assert!(list.iter().map(fields_of).eq(json.iter().map(fields)));
         check_set(&list, &set);
-        for organization in [list.first().and_then(|permission| permission.pattern().org()), None] {
+        for organization in [list.first().and_then(|permission| permission.pattern().organization()), None] {
             if let Ok(kind) = TokenKind::of(organization, set.clone()) {
                 assert_eq!(*kind.permissions(), set);
                 check_kind(&kind);

@@ -71,7 +71,7 @@ fn an_actor_whose_owner_or_organization_was_suspended_meanwhile_is_refused() {
 
 /// Read and write of all tokens of the organization, and nothing else.
 fn narrow(world: &Company) -> TokenKind {
-    let pattern = Pattern::new(Some(ResourceType::AUTHORIZATIONS), Some(world.organization), None).unwrap();
+    let pattern = Pattern::new(Some(world.organization), Some(ResourceType::AUTHORIZATIONS), None).unwrap();
     let both = [Permission::read(pattern), Permission::write(pattern)];
     TokenKind::custom(Some(world.organization), both.into_iter().collect()).unwrap()
 }

@@ -20,8 +20,8 @@ fn resources() -> Vec<Resource> {
     let mut resources = vec![
         Resource::INSTANCE,
         Resource::INSTANCE.with_id(bucket(1)),
-        Resource::organization(org(1)),
-        Resource::organization(org(2)),
+        Resource::organization_itself(org(1)),
+        Resource::organization_itself(org(2)),
     ];
     for kind in [ResourceType::BUCKETS, ResourceType::AUTHORIZATIONS, ResourceType::ORGS, INVENTED] {
         let places =
@@ -245,7 +245,7 @@ fn rule_03_an_operator_may_do_everything_everywhere() {
 fn rule_04_all_access_is_everything_in_its_organization_and_nothing_else() {
     let world = World::new();
     let all_access = world.principal(NewToken::all_access(org(1)));
-    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.org() == Some(org(1))).collect();
+    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.organization() == Some(org(1))).collect();
     assert!(mine.iter().any(|resource| resource.kind() == INVENTED));
     for action in [Action::READ, Action::WRITE, Action::READ_WRITE] {
         assert_eq!(allowed(&all_access, action), mine);
@@ -273,7 +273,7 @@ fn rule_05_read_write_is_exactly_its_actions_on_exactly_its_buckets() {
 fn rule_06_a_permission_matches_when_every_field_that_it_sets_is_equal() {
     let world = World::new();
     let held = |permissions: &[&str]| world.principal(custom(org(1), permissions));
-    let within = |kind| Resource::within(org(1), kind).unwrap();
+    let within = |kind| Resource::within(org(1), kind);
     let principal = held(&["read:orgs/O/buckets"]);
     let buckets = within(ResourceType::BUCKETS);
     assert_eq!(allowed(&principal, Action::READ), [buckets, buckets.with_id(bucket(1)), buckets.with_id(bucket(2))]);
@@ -299,13 +299,13 @@ fn rule_06_actions_may_be_granted_by_different_permissions() {
 #[test]
 fn rule_06_instance_covers_the_instance_only_and_only_an_operator_gives_it() {
     let world = World::new();
-    let new = || NewToken::custom(None, set(&["read:instance", "write:instance"]));
+    let new = || NewToken::of_kind(TokenKind::custom(None, set(&["read:instance", "write:instance"])).unwrap());
     let principal = world.principal(new());
     assert_eq!(allowed(&principal, Action::READ_WRITE), [Resource::INSTANCE, Resource::INSTANCE.with_id(bucket(1))]);
 
     let operator = world.principal(NewToken::operator());
     ok(world.authority.create(&operator, new()));
-    let mighty = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let mighty = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     for actor in [mighty, world.principal(NewToken::all_access(org(1)))] {
         let refused = world.authority.create(&actor, new()).wait().unwrap_err();
         assert_eq!(refused.to_string(), "managing a token without an organization needs an operator token");
@@ -344,11 +344,13 @@ fn rule_07_no_permission_of_one_organization_matches_in_another_or_in_none() {
     for kind in kinds().into_iter().filter(|kind| kind.organization() == Some(org(1))) {
         let principal = world.principal(NewToken::of_kind(kind));
         for action in [Action::READ, Action::WRITE] {
-            assert!(allowed(&principal, action).iter().all(|resource| resource.org() == Some(org(1))));
+            assert!(allowed(&principal, action).iter().all(|resource| resource.organization() == Some(org(1))));
         }
     }
     // Also where a token without an organization names one.
-    let principal = world.principal(NewToken::custom(None, set(&["write:orgs/P/buckets/00000000000000b1"])));
+    let principal = world.principal(NewToken::of_kind(
+        TokenKind::custom(None, set(&["write:orgs/P/buckets/00000000000000b1"])).unwrap(),
+    ));
     assert_eq!(allowed(&principal, Action::WRITE), [Resource::bucket(org(2), bucket(1))]);
 }
 

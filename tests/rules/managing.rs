@@ -46,7 +46,7 @@ fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
 #[test]
 fn rule_09_an_operator_that_was_another_kind_before_counts_too() {
     let world = World::new();
-    let id = world.issue(NewToken::custom(None, set(&["read:users"]))).token.id();
+    let id = world.issue(NewToken::of_kind(TokenKind::custom(None, set(&["read:users"])).unwrap())).token.id();
     ok(world.authority.update(host(), id, Update::new().kind(TokenKind::operator())));
     assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
     ok(world.authority.delete(host(), id));
@@ -69,7 +69,7 @@ fn rule_09_that_setup_was_done_is_durable() {
 fn rule_10_who_may_manage_tokens_can_be_asked_before() {
     let world = World::new();
     let one = world.issue(NewToken::all_access(org(1))).token.id();
-    let asked = |new: NewToken, organization, id| {
+    let asked = |new: NewToken<impl portcullis::NewKind>, organization, id| {
         let answer = world.authority.may_manage(&world.principal(new), organization, id);
         answer.map_err(|error| error.to_string())
     };
@@ -120,7 +120,7 @@ fn rule_09_later_only_an_operator_or_the_host_makes_operators() {
     let operator = world.login(&root);
     for actor in [
         world.principal(NewToken::all_access(org(1))),
-        world.principal(NewToken::custom(None, set(&["read:*", "write:*"]))),
+        world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap())),
         world.principal(NewToken::read_write(org(1)).read(bucket(1))),
     ] {
         let answer = world.authority.create(&actor, NewToken::operator());
@@ -362,7 +362,7 @@ fn rule_11_to_end_a_token_the_actor_covers_its_kind_and_has_write() {
     world.authority.revoke(&janitor, target).wait().unwrap();
     // Operators are ended by operators only.
     let operator = world.principal(NewToken::operator());
-    let everything = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let everything = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     let answer = world.authority.revoke(&everything, id_of(&operator));
     assert_eq!(text(answer), format!("token `{}` not found", id_of(&operator)));
     world.authority.revoke(&operator, id_of(&everything)).wait().unwrap();
@@ -575,7 +575,7 @@ fn an_actor_that_is_not_accepted_or_belongs_elsewhere_manages_nothing() {
 #[test]
 fn only_operators_and_the_host_change_standings_and_purge() {
     let world = World::new();
-    let actor = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let actor = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     let needs = "needs an operator token";
     let suspended = Standing::Suspended;
     let answers = [

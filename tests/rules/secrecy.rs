@@ -224,7 +224,8 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, node.get(&caller, other.id()).unwrap_err());
     look!(walk, node.update(host(), revoked.id(), Update::new()).wait().unwrap_err());
     look!(walk, node.update(host(), id, Update::new().kind(TokenKind::all_access(org(2)))).wait().unwrap_err());
-    let empty = node.create(host(), NewToken::custom(None, PermissionSet::default()).owner(user(1)));
+    let empty = node
+        .create(host(), NewToken::of_kind(TokenKind::custom(None, PermissionSet::default()).unwrap()).owner(user(1)));
     let empty = empty.wait().unwrap_err();
     if let Error::Kind(why) = &empty {
         look!(walk, *why);
@@ -350,7 +351,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
     look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
-    look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
+    look!(walk, Pattern::new(Some(org(1)), Some(ResourceType::INSTANCE), None).unwrap_err());
     let active = Standing::Active;
     let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
     look!(

@@ -37,7 +37,7 @@ impl Grants {
         if self.in_organization() && organization.is_none() {
             return Err(Failure::usage("in which organization? say --org ID"));
         }
-        let mut organizations = self.permission.iter().map(|permission| permission.pattern().org());
+        let mut organizations = self.permission.iter().map(|permission| permission.pattern().organization());
         let first = organizations.next().flatten();
         let common = first.filter(|_| organizations.all(|other| other == first));
         self.kind(organization.or(common))

@@ -80,7 +80,7 @@ fn read(from: impl std::io::Read, name: &str) -> Result<Secret> {
 const NO_TERMINAL: &str = "no terminal to ask for a secret; say --secret-stdin";
 
 fn prompt(question: &str, otherwise: &str) -> Result<Secret> {
-    let secret = rpassword::prompt_password(question).map(Secret::chosen);
+    let secret = rpassword::prompt_password(question).map(Secret::new);
     let secret = secret.map_err(|error| Failure::usage(otherwise).because(error))?;
     if secret.expose().is_empty() {
         return Err(Failure::usage("no secret was given"));

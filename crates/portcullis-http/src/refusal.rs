@@ -8,13 +8,8 @@ use http::{HeaderValue, Response, StatusCode};
 use portcullis::{AuthenticateError, AuthorizeError, Denial, Error, Reason};
 
 use crate::api::error::ApiError;
-use crate::authority::error::AuthorizeError;
 use crate::credentials::HeaderError;
 use crate::error_body::{ERROR_CODE, JSON, error_body};
-use crate::http::credentials::HeaderError;
-use crate::http::error_body::{ERROR_CODE, JSON, error_body};
-use crate::model::decision::Denial;
-use crate::model::reason::Reason;
 
 /// Why a request goes no further: for the host, whole. What the client is told is a [`Rejection`].
 ///
@@ -65,7 +60,7 @@ pub enum Refusal {
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         match denial.reason() {
-            Reason::NotPermitted | Reason::NoAction | Reason::UnknownAction => Self::Denied(denial),
+            Reason::NotPermitted => Self::Denied(denial),
             reason => Self::NotAccepted(reason),
         }
     }

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis::{
-    Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError, Timestamp,
-    TokenId, TokenStore, testing,
+use portcullis::store::{
+    Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError,
 };
+use portcullis::{Timestamp, TokenId, TokenStore, testing};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 /// One row for each key, with the revision that wrote it, so that a new record replaces the one before it.

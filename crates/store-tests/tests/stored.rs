@@ -18,7 +18,7 @@ use portcullis::store::{Position, Record, RecordKind};
 use portcullis::testing::ManualClock;
 use portcullis::{
     Action, Actor, Authority, Clock, Error, Filter, Issued, NewToken, Pattern, Pepper, Permission, RedbStore, Rotation,
-    Secret, Standing, Timestamp, TokenId, TokenStore, Update,
+    Secret, Standing, Timestamp, TokenId, TokenKind, TokenStore, Update,
 };
 use redb::Database;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,10 @@ fn make(file: &Path) -> Content {
     let user_made = custom(org(2), &several).owner(user(3));
     note(&create(&host(), user_made), "accepted");
     let instance = ["write:instance", "read:users", "write:*/01890a5d-ac96-774b-bcce-b302099a8057"];
-    note(&create(&host(), NewToken::custom(None, set(&instance)).owner(user(3))), "accepted");
+    note(
+        &create(&host(), NewToken::of_kind(TokenKind::custom(None, set(&instance)).unwrap()).owner(user(3))),
+        "accepted",
+    );
 
     let of = |number| NewToken::read_write(org(number)).read(bucket(1)).owner(user(3));
     let inactive = create(&host(), of(1));

@@ -8,6 +8,7 @@ use portcullis::{
 };
 
 use crate::backend::{Backend, Change, Decision, First, Holder, New, Subject};
+use crate::commands::check::asked;
 use crate::expiry::Expiry;
 use crate::failure::{Exit, Failure, Result};
 use crate::token::{Issued, Token};
@@ -162,9 +163,8 @@ impl Backend for File {
             },
         };
         let decide = |request: &Permission| {
-            let resource = request.pattern().resource();
-            let resource = resource.ok_or_else(|| Failure::usage(format!("`{request}` names no type of resource")))?;
-            let denial = self.authority.explain(&self.host, id, request.action(), &resource)?.denial();
+            let (action, resource) = asked(*request).map_err(|what| Failure::usage(format!("`{request}` {what}")))?;
+            let denial = self.authority.explain(&self.host, id, action, &resource)?.denial();
             Ok(Decision {
                 permission: *request,
                 allowed: denial.is_none(),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use portcullis::{Permission, PermissionError, TokenId};
+use portcullis::{Action, Grant, Permission, PermissionError, Resource, TokenId};
 use serde::Serialize;
 
 use super::yes_or_no;
@@ -29,13 +29,22 @@ impl Who {
     }
 }
 
-/// A request: a permission that names one type.
+/// Returns what a permission that is in the place of a request asks.
+pub fn asked(permission: Permission) -> std::result::Result<(Action, Resource), &'static str> {
+    let action = match permission.grant() {
+        Grant::Read => Action::READ,
+        Grant::Write => Action::WRITE,
+        Grant::Verb(verb) => verb.into(),
+        Grant::Any => return Err("is for one action, not `*`"),
+    };
+    let resource = Resource::try_from(permission.pattern()).map_err(|_| "is about one type of resource, not `*`")?;
+    Ok((action, resource))
+}
+
+/// Reads a request: a permission for one action that names one type.
 pub fn request(text: &str) -> std::result::Result<Permission, String> {
     let permission: Permission = text.parse().map_err(|error: PermissionError| error.to_string())?;
-    match permission.pattern().resource() {
-        Some(_) => Ok(permission),
-        None => Err("a request is about one type of resource, not `*`".into()),
-    }
+    asked(permission).map(|_| permission).map_err(|what| format!("a request {what}"))
 }
 
 /// Say whether a token may do something, in the exit code too

@@ -95,15 +95,17 @@ fn remedies(decision: &Decision, token: Option<&Token>) -> Vec<String> {
 fn wider(missing: Permission, token: &Token) -> Vec<String> {
     let pattern = missing.pattern();
     let mut remedies = vec![format!("`{missing}`, that and nothing else")];
-    if let (Some(kind), Some(_)) = (pattern.kind(), pattern.id()) {
-        let whole = Pattern::new(Some(kind), pattern.org(), None).map(Permission::read_write);
-        let whole = whole.into_iter().flatten().find(|permission| permission.action() == missing.action());
+    if let (Some(named), Some(_)) = (pattern.resource_type(), pattern.id()) {
+        let whole = Pattern::new(pattern.organization(), Some(named), None);
+        let whole = whole.map(|whole| Permission::new(missing.grant(), whole));
         remedies.extend(whole.map(|whole| format!("`{whole}`, later ones too")));
     }
-    remedies.extend(pattern.org().map(|organization| format!("an all-access token of organization `{organization}`")));
+    remedies.extend(
+        pattern.organization().map(|organization| format!("an all-access token of organization `{organization}`")),
+    );
     remedies.push("an operator token".into());
     if let Some(own) = token.organization
-        && pattern.org() != Some(own)
+        && pattern.organization() != Some(own)
     {
         remedies.push(format!("but in another token: this one is of organization `{own}` for good"));
     }

@@ -40,7 +40,7 @@ async fn list(
         (None, Some(name)) => {
             // To all others, an organization looks as if it did not exist.
             let own = caller.token().map_err(ApiError::from)?.organization();
-            let sees = |id| own == Some(id) || caller.authorize(Read, Resource::organization(id)).is_ok();
+            let sees = |id| own == Some(id) || caller.authorize(Read, Resource::organization_itself(id)).is_ok();
             let found = known.organization(name).filter(|id| sees(*id));
             Some(found.ok_or_else(organizations::missing)?)
         }
@@ -92,7 +92,7 @@ impl Directory {
         permit: Permit<Write>,
         name: String,
     ) -> std::result::Result<(ResourceId, Bucket), ApiError> {
-        let organization = permit.resource().org().ok_or_else(organizations::missing)?;
+        let organization = permit.resource().organization().ok_or_else(organizations::missing)?;
         let id = new_id()?;
         self.change(move |draft| {
             if !draft.known.organizations.contains_key(&organization) {

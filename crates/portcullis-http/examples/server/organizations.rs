@@ -40,7 +40,7 @@ async fn list(
         .iter()
         .filter(|(id, _)| wanted.id.is_none_or(|wanted| wanted == **id))
         .filter(|(_, organization)| wanted.org.as_ref().is_none_or(|wanted| *wanted == organization.name))
-        .filter(|(id, _)| caller.authorize(Read, Resource::organization(**id)).is_ok())
+        .filter(|(id, _)| caller.authorize(Read, Resource::organization_itself(**id)).is_ok())
         .map(|(id, organization)| shown(*id, organization))
         .collect();
     match wanted.org {
@@ -78,7 +78,7 @@ async fn create(State(server): State<Server>, caller: Caller, Body(new): Body<Na
 
 async fn one(State(server): State<Server>, caller: Caller, id: Path<String>) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = permit(&caller, Read, Resource::organization(id), missing)?;
+    let _permit = permit(&caller, Read, Resource::organization_itself(id), missing)?;
     let organization = server.organization(id)?;
     Ok(json(StatusCode::OK, &shown(id, &organization)))
 }
@@ -97,7 +97,7 @@ async fn update(
     Body(change): Body<Change>,
 ) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = permit(&caller, Write, Resource::organization(id), missing)?;
+    let _permit = permit(&caller, Write, Resource::organization_itself(id), missing)?;
     let status = change.status.as_deref().map(standing).transpose()?;
     if let Some(name) = &change.name {
         check_name("an organization", name)?;
@@ -139,7 +139,7 @@ async fn delete(State(server): State<Server>, caller: Caller, id: Path<String>) 
 
 async fn members(State(server): State<Server>, caller: Caller, id: Path<String>) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = permit(&caller, Read, Resource::organization(id), missing)?;
+    let _permit = permit(&caller, Read, Resource::organization_itself(id), missing)?;
     let organization = server.organization(id)?;
     let known = server.directory.known();
     let shown = |user: &UserId| Some(member(*user, &known.users.get(user)?.name));
@@ -159,7 +159,7 @@ async fn add_member(
     Body(new): Body<NewMember>,
 ) -> Result<Response> {
     let id = parse(&id)?;
-    let _permit = permit(&caller, Write, Resource::organization(id), missing)?;
+    let _permit = permit(&caller, Write, Resource::organization_itself(id), missing)?;
     let add = move |draft: &mut Draft| {
         let name = draft.known.users.get(&new.id).map(|user| user.name.clone());
         let name = name.ok_or_else(|| ApiError::not_found("user not found"))?;

@@ -162,7 +162,7 @@ fn parse(id: &str) -> std::result::Result<UserId, ApiError> {
 }
 
 fn resource(id: UserId) -> Resource {
-    Resource::global(ResourceType::USERS).with_id(id.into())
+    Resource::global(ResourceType::USERS).with_id(id)
 }
 
 impl Server {

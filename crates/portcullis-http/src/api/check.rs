@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use portcullis::{Permission, Reason};
+use portcullis::{Action, Grant, Permission, Reason, Resource};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, json};
@@ -11,14 +11,7 @@ use crate::api::body::{Body, Object, PostedPermission};
 use crate::api::error::ApiError;
 use crate::api::permissions::parse;
 use crate::api::target::Target;
-use crate::authority::principal::Principal;
 use crate::extract::Caller;
-use crate::http::api::body::{Body, Object, PostedPermission};
-use crate::http::api::error::ApiError;
-use crate::http::api::permissions::parse;
-use crate::http::api::target::Target;
-use crate::model::permission::Permission;
-use crate::model::reason::Reason;
 
 /// Requests in the form of permissions, each on one resource or on one whole type.
 #[derive(Deserialize)]
@@ -47,6 +40,18 @@ struct Decision {
     missing: Option<Permission>,
 }
 
+/// What a permission that is in the place of a request asks.
+fn request(permission: Permission) -> Result<(Action, Resource), ApiError> {
+    let no_type = |_| ApiError::invalid("a request names the type of its resource");
+    let action = match permission.grant() {
+        Grant::Read => Action::READ,
+        Grant::Write => Action::WRITE,
+        Grant::Verb(verb) => verb.into(),
+        Grant::Any => return Err(ApiError::invalid("a request asks for one action, not for any")),
+    };
+    Ok((action, Resource::try_from(permission.pattern()).map_err(no_type)?))
+}
+
 pub(super) async fn check(
     State(context): State<Context>,
     caller: Caller,
@@ -59,9 +64,8 @@ pub(super) async fn check(
     for parsed in parsed {
         // By ids only: otherwise whoever may see nothing could find out what there is.
         let permission = parsed.without_names()?;
-        let resource = permission.pattern().resource();
-        let resource = resource.ok_or_else(|| ApiError::invalid("a request names the type of its resource"))?;
-        let denial = context.authority.explain(&caller, id, permission.action(), &resource)?.denial();
+        let (action, resource) = request(permission)?;
+        let denial = context.authority.explain(&caller, id, action, &resource)?.denial();
         decisions.push(Decision {
             permission,
             allowed: denial.is_none(),

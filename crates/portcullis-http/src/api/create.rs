@@ -27,7 +27,7 @@ pub(super) async fn create(
     let permissions = resolve(&*context.directory, home, parsed).await?;
     let kind = kind(posted.organization, permissions)?;
     let mut known = Vec::new();
-    known.extend(home.map(Resource::organization));
+    known.extend(home.map(Resource::organization_itself));
     // Who may not make tokens for others learns of no user: the authority refuses that, whether there is one or not.
     let own = caller.token()?;
     let names_user = |owner: &UserId| own.kind().name() == KindName::Operator || own.owner() == *owner;

@@ -13,7 +13,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 /// The names of organizations, users, buckets and whatever else a host has. Tokens know only ids; InfluxDB's clients send
 /// and expect names too.
 ///
-/// An organization is [`Resource::organization`], a user [`Resource::global`]`(ResourceType::USERS)` with its id, a bucket
+/// An organization is [`Resource::organization_itself`], a user [`Resource::global`]`(ResourceType::USERS)` with its id, a bucket
 /// [`Resource::bucket`].
 ///
 /// Trusted: a name that leads to a wrong id grants something else than was asked for. A failure refuses the request
@@ -38,8 +38,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 ///     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Answer<'a, Option<ResourceId>> {
 ///         let found = self.0.iter().find(|(each, known)| {
 ///             // An organization is known as part of itself, and looked for among all.
-///             let place = if each.kind() == ResourceType::ORGS { None } else { each.org() };
-///             *known == name && each.kind() == among.kind() && place == among.org()
+///             let place = if each.kind() == ResourceType::ORGS { None } else { each.organization() };
+///             *known == name && each.kind() == among.kind() && place == among.organization()
 ///         });
 ///         let id = found.and_then(|(each, _)| each.id());
 ///         Box::pin(async move { Ok(id) })
@@ -63,7 +63,7 @@ pub(crate) const USERS: Resource = Resource::global(ResourceType::USERS);
 
 /// A user, in [`Directory::names`].
 pub(crate) fn user(id: UserId) -> Resource {
-    USERS.with_id(id.into())
+    USERS.with_id(id)
 }
 
 /// Why a directory has no answer. Clients are told `internal error`; the host finds the source in the response's

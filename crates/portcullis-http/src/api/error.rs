@@ -9,18 +9,10 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use portcullis::{Denial, Error, IdError, KindError, PermissionError, Reason};
+use portcullis::{Denial, Error, IdError, KindError, PatternError, PermissionError, Reason};
 
 use crate::api::directory::DirectoryError;
-use crate::authority::error::Error;
 use crate::error_body::{ERROR_CODE, JSON, error_body};
-use crate::http::api::directory::DirectoryError;
-use crate::http::error_body::{ERROR_CODE, JSON, error_body};
-use crate::model::decision::Denial;
-use crate::model::id::IdError;
-use crate::model::kind::KindError;
-use crate::model::permission::PermissionError;
-use crate::model::reason::Reason;
 
 /// An error in InfluxDB's form, `{"code":"not found","message":"authorization not found"}`: what the routes answer, and a
 /// host's own routes beside them can.
@@ -226,6 +218,12 @@ impl From<KindError> for ApiError {
 
 impl From<IdError> for ApiError {
     fn from(error: IdError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<PatternError> for ApiError {
+    fn from(error: PatternError) -> Self {
         Self::invalid(error.to_string())
     }
 }

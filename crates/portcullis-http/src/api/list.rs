@@ -120,7 +120,7 @@ impl Context {
             let found = self.directory.find(ORGANIZATIONS, name).await?.map(OrgId::from);
             // To all others, an organization looks as if it did not exist.
             let own = caller.token()?.organization();
-            let known = |id| own == Some(id) || caller.authorize(Read, Resource::organization(id)).is_ok();
+            let known = |id| own == Some(id) || caller.authorize(Read, Resource::organization_itself(id)).is_ok();
             let found = found.filter(|found| known(*found));
             let unknown = || ApiError::not_found(format!("organization name \"{name}\" not found"));
             filter.organization = Some(found.ok_or_else(unknown)?);

@@ -1,7 +1,8 @@
 //! From the permissions that a client sends to what a token is for.
 
 use portcullis::{
-    Action, OrgId, Pattern, Permission, PermissionError, PermissionSet, Resource, ResourceId, ResourceType, TokenKind,
+    Grant, OrgId, Pattern, PatternError, Permission, PermissionError, PermissionSet, Resource, ResourceId,
+    ResourceType, TokenKind,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +12,7 @@ use crate::api::error::ApiError;
 
 /// A permission of which only names are still to be looked up.
 pub(crate) struct Parsed {
-    action: Action,
+    grant: Grant,
     kind: Option<ResourceType>,
     organization: Option<ById<OrgId>>,
     id: Option<ById<ResourceId>>,
@@ -41,9 +42,9 @@ impl Parsed {
     fn new(posted: PostedPermission) -> Result<Self, ApiError> {
         let Object(resource) = posted.resource;
         Ok(Self {
-            action: posted.action.parse()?,
+            grant: posted.action.parse().map_err(PermissionError::from)?,
             // `*` is any type.
-            kind: if resource.kind == "*" { None } else { Some(resource.kind.parse().map_err(PermissionError::from)?) },
+            kind: if resource.kind == "*" { None } else { Some(resource.kind.parse().map_err(PatternError::from)?) },
             organization: either(resource.organization, resource.organization_name)?,
             id: either(resource.id, resource.name)?,
         })
@@ -54,7 +55,7 @@ impl Parsed {
         let by_id = || ApiError::invalid("a request names its resource and its organization by their ids");
         let organization = self.organization.map(|by| by.id().ok_or_else(by_id)).transpose()?;
         let id = self.id.map(|by| by.id().ok_or_else(by_id)).transpose()?;
-        permission(self.action, self.kind, organization, id)
+        permission(self.grant, self.kind, organization, id)
     }
 }
 
@@ -68,13 +69,12 @@ impl<T> ById<T> {
 }
 
 fn permission(
-    action: Action,
+    grant: Grant,
     kind: Option<ResourceType>,
     organization: Option<OrgId>,
     id: Option<ResourceId>,
 ) -> Result<Permission, ApiError> {
-    let pattern = Pattern::new(kind, organization, id).map_err(|error| ApiError::invalid(error.to_string()))?;
-    Ok(Permission::new(action, pattern)?)
+    Ok(Permission::new(grant, Pattern::new(organization, kind, id)?))
 }
 
 /// Ids beat names. An empty name is no name: it would leave the permission wider than was meant.
@@ -101,7 +101,7 @@ pub(crate) async fn resolve(
     let mut permissions = Vec::with_capacity(parsed.len());
     for permission in parsed {
         let permission = names.resolve(permission, home).await?;
-        if let (Some(home), Some(other)) = (home, permission.pattern().org())
+        if let (Some(home), Some(other)) = (home, permission.pattern().organization())
             && home != other
         {
             return Err(ApiError::invalid(format!("permission {permission} is not for org id {home}")));
@@ -134,7 +134,7 @@ impl Names<'_> {
             }
             None => None,
         };
-        permission(parsed.action, parsed.kind, organization, id)
+        permission(parsed.grant, parsed.kind, organization, id)
     }
 
     async fn find(&mut self, among: Resource, name: &str) -> Result<Option<ResourceId>, ApiError> {
@@ -167,7 +167,7 @@ impl Names<'_> {
             // Users are the instance's. Whoever manages an organization's tokens need not know them.
             (Some(ResourceType::USERS), None) => USERS,
             (Some(kind), Some(organization)) if organization_agrees(home, organization) => {
-                Resource::within(organization, kind).map_err(|error| ApiError::invalid(error.to_string()))?
+                Resource::within(organization, kind)
             }
             _ => return Err(ApiError::invalid(format!("\"{name}\" not found: name its type and organization"))),
         };
@@ -184,8 +184,9 @@ fn organization_agrees(home: Option<OrgId>, organization: OrgId) -> bool {
 async fn check_buckets(directory: &dyn Directory, permissions: &[Permission]) -> Result<(), ApiError> {
     let bucket = |permission: &Permission| {
         let pattern = permission.pattern();
-        let is_one = pattern.kind() == Some(ResourceType::BUCKETS) && pattern.org().is_some() && pattern.id().is_some();
-        pattern.resource().filter(|_| is_one)
+        let is_bucket = pattern.resource_type() == Some(ResourceType::BUCKETS);
+        let is_one = is_bucket && pattern.organization().is_some() && pattern.id().is_some();
+        Resource::try_from(pattern).ok().filter(|_| is_one)
     };
     let buckets: HashSet<_> = permissions.iter().filter_map(bucket).collect();
     if buckets.is_empty() {
@@ -199,16 +200,19 @@ async fn check_buckets(directory: &dyn Directory, permissions: &[Permission]) ->
     }
 }
 
-/// What a token with these permissions is for: All-Access or Operator where they say so with `*`, Read/Write where they are on
-/// single buckets, otherwise Custom, an expanded list of everything too.
+/// Returns the kind of a token with these permissions: All-Access or Operator where they say so with `*` for any action
+/// and any type, Read/Write where they read and write single buckets, otherwise Custom, an expanded list of everything
+/// too.
+///
+/// A posted organization is the token's: a permission that names none is read as one in it (design rule 7). Only an
+/// Operator's whole list stays what it is.
 pub(crate) fn kind(organization: PostedOrganization, permissions: Vec<Permission>) -> Result<TokenKind, ApiError> {
-    let global = permissions.iter().any(|permission| permission.pattern().org().is_none());
     let set: PermissionSet = permissions.into_iter().collect();
     let home = match organization {
         _ if set == *TokenKind::operator().permissions() => None,
-        PostedOrganization::Some(home) => (!global).then_some(home),
+        PostedOrganization::Some(home) => Some(home),
         PostedOrganization::None => None,
-        PostedOrganization::Absent if set.iter().all(|permission| permission.pattern().org().is_none()) => None,
+        PostedOrganization::Absent if set.iter().all(|each| each.pattern().organization().is_none()) => None,
         PostedOrganization::Absent => return Err(ApiError::invalid("orgID is required")),
     };
     Ok(TokenKind::of(home, set)?)

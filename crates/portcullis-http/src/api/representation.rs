@@ -3,23 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use portcullis::{
-    KindName, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Secret, Status, Timestamp, Token,
-    TokenId, TokenKind, UserId,
+    Grant, KindName, OrgId, Pattern, Permission, Reason, Resource, ResourceId, ResourceType, Secret, Status, Timestamp,
+    Token, TokenId, TokenKind, UserId,
 };
 use serde::Serialize;
 
 use crate::api::body::NO_ORGANIZATION;
 use crate::api::directory::{Directory, DirectoryError, user};
-use crate::http::api::body::NO_ORGANIZATION;
-use crate::http::api::directory::{Directory, DirectoryError, user};
-use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
-use crate::model::kind::{KindName, TokenKind};
-use crate::model::permission::{Pattern, Permission};
-use crate::model::resource::{Resource, ResourceType};
-use crate::model::status::Status;
-use crate::model::time::Timestamp;
-use crate::model::token::Token;
-use crate::secret::Secret;
 
 /// Where the tokens are.
 pub(crate) const AUTHORIZATIONS: &str = "/api/v2/authorizations";
@@ -88,9 +78,9 @@ impl Names {
         let mut wanted = HashSet::new();
         for token in tokens {
             wanted.insert(user(token.owner()));
-            wanted.extend(token.organization().map(Resource::organization));
-            for (pattern, _) in token.kind().permissions().patterns() {
-                wanted.extend(pattern.org().map(Resource::organization));
+            wanted.extend(token.organization().map(Resource::organization_itself));
+            for pattern in token.kind().permissions().iter().map(|permission| permission.pattern()) {
+                wanted.extend(pattern.organization().map(Resource::organization_itself));
                 wanted.extend(named(&pattern));
             }
         }
@@ -105,13 +95,13 @@ impl Names {
     fn permission(&self, permission: Permission) -> NamedPermission {
         let pattern = permission.pattern();
         NamedPermission {
-            action: permission.action().to_string(),
+            action: permission.grant().to_string(),
             resource: NamedResource {
-                kind: pattern.kind().map_or_else(|| "*".into(), |kind| kind.to_string()),
+                kind: pattern.resource_type().map_or_else(|| "*".into(), |named| named.to_string()),
                 id: pattern.id(),
                 name: named(&pattern).and_then(|resource| self.get(resource)),
-                organization: pattern.org(),
-                organization_name: pattern.org().and_then(|id| self.get(Resource::organization(id))),
+                organization: pattern.organization(),
+                organization_name: pattern.organization().and_then(|id| self.get(Resource::organization_itself(id))),
             },
         }
     }
@@ -120,10 +110,10 @@ impl Names {
 /// What a permission is on, if that is one thing that has a name.
 fn named(pattern: &Pattern) -> Option<Resource> {
     let id = pattern.id()?;
-    match (pattern.kind()?, pattern.org()) {
-        (ResourceType::ORGS, None) => Some(Resource::organization(id.into())),
+    match (pattern.resource_type()?, pattern.organization()) {
+        (ResourceType::ORGS, None) => Some(Resource::organization_itself(id.into())),
         (ResourceType::USERS, None) => Some(user(id.into())),
-        (kind, Some(organization)) => Some(Resource::within(organization, kind).ok()?.with_id(id)),
+        (named, Some(organization)) => Some(Resource::within(organization, named).with_id(id)),
         _ => None,
     }
 }
@@ -144,8 +134,9 @@ pub(crate) fn length(kind: &TokenKind) -> usize {
 
 /// How many there are one by one, at most.
 fn one_by_one(kind: &TokenKind) -> usize {
-    let types = |pattern: Pattern| if pattern.kind().is_none() { ResourceType::INFLUXDB.len() } else { 1 };
-    kind.permissions().patterns().map(|(pattern, actions)| types(pattern) * actions.iter().count()).sum()
+    let types = |pattern: Pattern| if pattern.resource_type().is_none() { ResourceType::INFLUXDB.len() } else { 1 };
+    let actions = |grant| if grant == Grant::Any { 2 } else { 1 };
+    kind.permissions().iter().map(|each| types(each.pattern()) * actions(each.grant())).sum()
 }
 
 impl Representation {
@@ -162,7 +153,7 @@ impl Representation {
             },
             description: token.description().to_owned(),
             organization: organization.map_or_else(|| NO_ORGANIZATION.into(), |id| id.to_string()),
-            org: organization.and_then(|id| names.get(Resource::organization(id))).unwrap_or_default(),
+            org: organization.and_then(|id| names.get(Resource::organization_itself(id))).unwrap_or_default(),
             owner,
             user: names.get(user(owner)).unwrap_or_default(),
             permissions: shown(token.kind()).into_iter().map(|each| names.permission(each)).collect(),

@@ -45,10 +45,10 @@ impl Names {
     }
 
     fn all() -> Vec<(Resource, &'static str)> {
-        let user = |id: UserId| Resource::global(ResourceType::USERS).with_id(id.into());
+        let user = |id: UserId| Resource::global(ResourceType::USERS).with_id(id);
         vec![
-            (Resource::organization(org(1)), "acme"),
-            (Resource::organization(org(2)), "globex"),
+            (Resource::organization_itself(org(1)), "acme"),
+            (Resource::organization_itself(org(2)), "globex"),
             (user(fixture::user(1)), "alice"),
             (user(fixture::user(2)), "bob"),
             (Resource::bucket(org(1), bucket(1)), "metrics"),
@@ -75,8 +75,8 @@ impl Directory for Names {
     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Found<'a, Option<ResourceId>> {
         Box::pin(async move {
             self.check()?;
-            let place = |each: &Resource| if each.kind() == ResourceType::ORGS { None } else { each.org() };
-            let fits = |each: &Resource| each.kind() == among.kind() && place(each) == among.org();
+            let place = |each: &Resource| if each.kind() == ResourceType::ORGS { None } else { each.organization() };
+            let fits = |each: &Resource| each.kind() == among.kind() && place(each) == among.organization();
             let mut all = Self::all().into_iter();
             Ok(all.find(|(each, known)| fits(each) && *known == name).and_then(|(each, _)| each.id()))
         })
@@ -115,7 +115,7 @@ impl App {
     }
 
     /// A token of the first user, made by the host.
-    pub fn issue(&self, new: NewToken) -> Issued {
+    pub fn issue(&self, new: NewToken<impl portcullis::NewKind>) -> Issued {
         self.authority.create(host(), new.owner(user(1))).wait().unwrap()
     }
 

@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use portcullis::{
     Authority, Error, Issued, MemoryStore, NewToken, OrgId, Permit, Principal, Read, Reason, Resource, ResourceId,
-    Standing, TokenId, Update, Write,
+    Standing, TokenId, TokenKind, Update, Write,
 };
 use portcullis_http::{AuthenticateLayer, Caller, Refusal, Rejection};
 use tower::{Layer, ServiceExt, service_fn};
@@ -365,7 +365,9 @@ fn a_call_of_the_caller_that_fails_is_answered_as_the_layer_answers() {
     let all = format!("Token {}", all.secret.expose());
     // Hidden from it, and so not found; what it may see, and not revoke, is denied.
     assert_eq!(ask(&influxdb, "GET", &format!("/{}", operator.token.id()), &[&all]).0, 404);
-    let reader = NewToken::custom(Some(org(1)), fixture::set(&["read:orgs/O/authorizations"])).owner(user(1));
+    let reader =
+        NewToken::of_kind(TokenKind::custom(Some(org(1)), fixture::set(&["read:orgs/O/authorizations"])).unwrap())
+            .owner(user(1));
     let reader = host.authority.create(fixture::host(), reader).wait().unwrap();
     let reader = format!("Token {}", reader.secret.expose());
     let (status, headers, _) = ask(&influxdb, "GET", &format!("/{}", host.token.token.id()), &[&reader]);

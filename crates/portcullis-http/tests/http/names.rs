@@ -1,6 +1,6 @@
 //! What the directory is asked, what its failures do, and what nobody learns through it.
 
-use portcullis::{Issued, NewToken};
+use portcullis::{Issued, NewToken, TokenKind};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, TOKENS, at, bucket_permission, refused};
@@ -88,8 +88,10 @@ fn guesses() -> Vec<Value> {
 #[test]
 fn rule_12_no_names_are_looked_up_for_tokens_that_may_not_manage_those_without_an_organization() {
     let app = App::new();
-    let narrow = app.issue(NewToken::custom(None, set(&["read:orgs/O/buckets"])));
-    let manager = app.issue(NewToken::custom(None, set(&["read:authorizations", "write:authorizations"])));
+    let narrow = app.issue(NewToken::of_kind(TokenKind::custom(None, set(&["read:orgs/O/buckets"])).unwrap()));
+    let manager = app.issue(NewToken::of_kind(
+        TokenKind::custom(None, set(&["read:authorizations", "write:authorizations"])).unwrap(),
+    ));
     // It is not even asked.
     app.names.fail_after(0);
     for caller in [&narrow, &manager] {
@@ -112,7 +114,8 @@ fn rule_12_no_names_are_looked_up_for_tokens_that_may_not_manage_those_without_a
 
 /// Who asks for lists, and whether it may know of other organizations, and of other users.
 fn callers(app: &App) -> Vec<(&'static str, Issued, bool, bool)> {
-    let global = |permissions: &[&str]| app.issue(NewToken::custom(None, set(permissions)));
+    let global =
+        |permissions: &[&str]| app.issue(NewToken::of_kind(TokenKind::custom(None, set(permissions)).unwrap()));
     vec![
         ("operator", app.issue(NewToken::operator()), true, true),
         ("all access", app.all_access(org(1)), false, false),
