@@ -69,7 +69,7 @@ fn rule_09_that_setup_was_done_is_durable() {
 fn rule_10_who_may_manage_tokens_can_be_asked_before() {
     let world = World::new();
     let one = world.issue(NewToken::all_access(org(1))).token.id();
-    let asked = |new: NewToken<impl portcullis::NewKind>, organization, id| {
+    let asked = |new: NewToken, organization, id| {
         let answer = world.authority.may_manage(&world.principal(new), organization, id);
         answer.map_err(|error| error.to_string())
     };
@@ -141,7 +141,7 @@ fn rule_10_no_amplification_by_kind() {
     let all_access = world.principal(NewToken::all_access(org(1)));
     for new in [
         NewToken::all_access(org(1)),
-        NewToken::read_write(org(1)).write(bucket(1)),
+        NewToken::read_write(org(1)).write(bucket(1)).checked().unwrap(),
         custom(org(1), &["write:orgs/O/invented"]),
     ] {
         ok(world.authority.create(&all_access, new));
@@ -414,7 +414,8 @@ fn a_principal_has_its_tokens_id_as_long_as_its_secret_is_the_tokens() {
 #[test]
 fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_itself() {
     let world = World::new();
-    for new in [NewToken::operator(), NewToken::all_access(org(1)), NewToken::read_write(org(1)).read(bucket(1))] {
+    let reader = NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap();
+    for new in [NewToken::operator(), NewToken::all_access(org(1)), reader] {
         let principal = world.principal(new);
         let id = id_of(&principal);
         assert_eq!(world.authority.get(&principal, id).unwrap(), principal.token().unwrap());

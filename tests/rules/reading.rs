@@ -19,8 +19,8 @@ fn crowd(world: &World) -> Vec<Token> {
         NewToken::operator(),
         NewToken::all_access(org(1)),
         NewToken::all_access(org(2)),
-        NewToken::read_write(org(1)).read(bucket(1)),
-        NewToken::read_write(org(2)).read(bucket(1)),
+        NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap(),
+        NewToken::read_write(org(2)).read(bucket(1)).checked().unwrap(),
         custom(org(1), &["read:orgs/O/buckets"]),
         NewToken::of_kind(TokenKind::custom(None, set(&["read:orgs/O/buckets"])).unwrap()),
     ];
@@ -39,7 +39,7 @@ fn rule_12_a_token_is_shown_to_those_with_read_on_its_organizations_authorizatio
         (NewToken::all_access(org(1)), &in_first),
         (custom(org(1), &["read:orgs/O/authorizations"]), &in_first),
         (custom(org(1), &["write:orgs/O/authorizations", "read:orgs/O/buckets"]), &|_| false),
-        (NewToken::read_write(org(1)).read(bucket(1)), &|_| false),
+        (NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap(), &|_| false),
         (custom(org(2), &[&one_of_them]), &|token| token.id() == one),
         // Not even with read on everything: tokens without an organization are shown to Operators only.
         (NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()), &|token| {

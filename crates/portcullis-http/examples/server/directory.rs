@@ -185,7 +185,7 @@ impl Known {
 
     fn name(&self, of: &Resource) -> Option<String> {
         let id = of.id()?;
-        match (of.kind(), of.organization()) {
+        match (of.resource_type(), of.organization()) {
             (ResourceType::ORGS, Some(organization)) if organization == id.into() => {
                 Some(self.organizations.get(&organization)?.name.clone())
             }
@@ -199,7 +199,7 @@ impl Known {
     }
 
     fn find(&self, among: &Resource, name: &str) -> Option<ResourceId> {
-        match (among.kind(), among.organization()) {
+        match (among.resource_type(), among.organization()) {
             (ResourceType::ORGS, None) => self.organization(name).map(Into::into),
             (ResourceType::USERS, None) => self.user(name).map(Into::into),
             (ResourceType::BUCKETS, Some(organization)) => self.bucket(organization, name),
