@@ -6,10 +6,10 @@ use std::time::Duration;
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, ChangesError, CommitError, CommitId, Error, Everywhere, Expiry, Filter, Issued,
-    KindName, Liveness, NewToken, OpenError, Pattern, Pepper, Permission, PermissionSet, Position, Read, ReadWrite,
-    RedbStore, Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Status, StoreError, SystemClock,
-    Timestamp, TokenId, TokenKind, TokenStore, TracingObserver, Update, Write, decide,
+    Action, Actor, Authority, Builder, CallName, ChangesError, CommitError, CommitId, Error, Everywhere, Expiry,
+    Filter, Issued, KindName, Liveness, NewToken, OpenError, Pattern, Pepper, Permission, PermissionSet, Position,
+    Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType, Rotation, Secret, Standing, Status, StoreError,
+    SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver, Update, Write, decide,
 };
 use sha2::{Digest, Sha256};
 
@@ -347,7 +347,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, Read, Write, ReadWrite, Action::READ, resource, resource.kind(), pattern, Permission::read(pattern));
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
-    look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
+    look!(walk, CallName::Create, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
     let active = Standing::Active;
     let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
