@@ -3,23 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::authority::actor::{Actor, Who};
+use crate::authority::acting::Acting;
+use crate::authority::actor::Actor;
 use crate::authority::error::Error;
 use crate::authority::event::EventKind;
 use crate::authority::shared::Shared;
 use crate::index::Index;
-use crate::model::action::{Access, Action};
-use crate::model::decision::judge;
-use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
-use crate::model::kind::{KindName, TokenKind};
-use crate::model::permission_set::Reach;
-use crate::model::reason::Reason;
-use crate::model::resource::Resource;
-use crate::model::resource_type::ResourceType;
+use crate::model::kind::TokenKind;
 use crate::model::status::Standing;
 use crate::model::time::Timestamp;
-use crate::model::token::Creator;
 use crate::secret::{Credential, Digest, Secret};
 use crate::store::MAX_COMMIT;
 use crate::store::record::{Body, Mark, Record, RecordKey, TokenRecord};
@@ -64,12 +57,6 @@ impl<E: Into<Error>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Fail(error.into())
     }
-}
-
-/// Who is acting, as of this draft.
-pub(crate) enum Acting {
-    Host(Arc<str>),
-    Token(Box<TokenRecord>),
 }
 
 impl<'a> Draft<'a> {
@@ -208,125 +195,4 @@ impl<'a> Draft<'a> {
 
 fn permissions(token: &TokenRecord) -> usize {
     token.kind.permissions().len()
-}
-
-impl Acting {
-    /// The actor, if it is accepted now (design rule 2). `find` reads its token.
-    pub(crate) fn of<E: From<Error>>(
-        actor: &Actor,
-        shared: &Arc<Shared>,
-        find: impl FnOnce(TokenId) -> Result<Option<TokenRecord>, E>,
-    ) -> Result<Self, E> {
-        let principal = match &actor.0 {
-            Who::Host(label) => return Ok(Self::Host(Arc::clone(label))),
-            Who::Principal(principal) => principal,
-        };
-        if !Arc::ptr_eq(principal.authority.shared(), shared) {
-            return Err(Error::Foreign.into());
-        }
-        let found = principal.token_id().map(find).transpose()?.flatten();
-        // After it was read: what was read then was this token's, and not of one that took its place.
-        principal.check().map_err(Error::from)?;
-        let token = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
-        Ok(Self::Token(Box::new(token)))
-    }
-
-    /// Whether it is an Operator, or the host, who may do all that an Operator may.
-    pub(crate) fn is_operator(&self) -> bool {
-        match self {
-            Self::Host(_) => true,
-            Self::Token(token) => token.kind.name() == KindName::Operator,
-        }
-    }
-
-    pub(crate) fn is(&self, id: TokenId) -> bool {
-        matches!(self, Self::Token(token) if token.id == id)
-    }
-
-    fn granted(&self, action: &Action, resource: &Resource) -> Access {
-        match self {
-            Self::Host(_) => Access::ANY,
-            Self::Token(token) => token.kind.granted(action, resource),
-        }
-    }
-
-    /// Whether it may see a token of this kind (design rule 12). A token may always look at itself.
-    pub(crate) fn sees(&self, id: TokenId, organization: Option<OrgId>) -> bool {
-        match organization {
-            _ if self.is_operator() || self.is(id) => true,
-            Some(organization) => self.has(Action::READ, &authorization(organization, id)).is_ok(),
-            None => false,
-        }
-    }
-
-    /// The tokens of its own organization that it sees, in order, if those are not all.
-    pub(crate) fn sees_only(&self) -> Option<Vec<TokenId>> {
-        let Self::Token(token) = self else { return None };
-        let organization = token.kind.organization()?;
-        let reach = token.kind.permissions().reach(Action::READ, Some(organization), ResourceType::AUTHORIZATIONS);
-        let granted = match reach {
-            Reach::All => return None,
-            Reach::Only(ids) => ids,
-            Reach::None => Vec::new(),
-        };
-        let mut ids: Vec<_> = granted.into_iter().filter_map(|id| TokenId::from_u128(id.to_u128())).collect();
-        ids.push(token.id);
-        ids.sort_unstable();
-        ids.dedup();
-        Some(ids)
-    }
-
-    /// That it may see every token of the kind's organization.
-    pub(crate) fn reads_all(&self, kind: &TokenKind) -> Result<(), Error> {
-        let Some(organization) = kind.organization() else { return Err(Error::operators_only(kind.name())) };
-        self.has(Action::READ, &Resource::authorizations(organization))
-    }
-
-    /// That it has everything that the kind has (design rules 10 and 11).
-    pub(crate) fn covers(&self, kind: &TokenKind) -> Result<(), Error> {
-        match self {
-            Self::Token(token) if !token.kind.covers(kind) => {
-                Err(Error::exceeds(kind.permissions(), token.kind.permissions()))
-            }
-            _ if kind.organization().is_none() && !self.is_operator() => Err(Error::operators_only(kind.name())),
-            _ => Ok(()),
-        }
-    }
-
-    /// That it is accepted at least as long (design rule 10).
-    pub(crate) fn outlasts(&self, end: Expiry) -> Result<(), Error> {
-        let Self::Token(token) = self else { return Ok(()) };
-        match token.expires_at {
-            Expiry::At(own) if end > token.expires_at => Err(Error::Outlives(own)),
-            _ => Ok(()),
-        }
-    }
-
-    /// That it has write on the `authorizations` of the kind's organization: on the one, or on all of them.
-    pub(crate) fn writes(&self, kind: &TokenKind, id: Option<TokenId>) -> Result<(), Error> {
-        let Some(organization) = kind.organization() else {
-            return if self.is_operator() { Ok(()) } else { Err(Error::operators_only(kind.name())) };
-        };
-        let resource = match id {
-            Some(id) => authorization(organization, id),
-            None => Resource::authorizations(organization),
-        };
-        self.has(Action::WRITE, &resource)
-    }
-
-    fn has(&self, action: Action, resource: &Resource) -> Result<(), Error> {
-        judge(action, self.granted(&action, resource), resource, None).map_err(Error::Denied)
-    }
-
-    /// Who created what this actor creates.
-    pub(crate) fn creator(&self) -> Creator {
-        match self {
-            Self::Host(label) => Creator::Host(Arc::clone(label)),
-            Self::Token(token) => Creator::Token(token.creator.lineage().iter().copied().chain([token.id]).collect()),
-        }
-    }
-}
-
-fn authorization(organization: OrgId, id: TokenId) -> Resource {
-    Resource::authorizations(organization).with_id(id)
 }
