@@ -7,8 +7,8 @@ use portcullis::store::{ChangesError, CommitError, CommitId, Position, StoreErro
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Expiry, Filter, Issued, KindName, Liveness,
-    NewToken, OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
+    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Issued, KindName, Liveness, NewToken,
+    OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
     ResourceType, Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore,
     TracingObserver, Update, Write, decide,
 };
