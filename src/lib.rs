@@ -83,6 +83,7 @@
 #![cfg_attr(
     not(test),
     deny(
+        clippy::incompatible_msrv,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
