@@ -1,4 +1,4 @@
-//! Who is acting, and what that actor may do.
+//! The actor of a call, with the token that it has now, and what it may do.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::model::resource_type::ResourceType;
 use crate::model::token::Creator;
 use crate::store::record::TokenRecord;
 
-/// Who is acting, with the token as it is now.
+/// The actor of a call, with its token as it is now.
 pub(crate) enum Acting {
     Host(Arc<str>),
     Token(Box<TokenRecord>),
 }
 
 impl Acting {
-    /// The actor, if it is accepted now (design rule 2). `find` reads its token.
+    /// Returns the actor, if it is accepted now (design rule 2). `find` reads its token.
     pub(crate) fn of<E: From<Error>>(
         actor: &Actor,
         shared: &Arc<Shared>,
@@ -38,13 +38,13 @@ impl Acting {
             return Err(Error::Foreign.into());
         }
         let found = principal.token_id().map(find).transpose()?.flatten();
-        // After it was read: what was read then was this token's, and not of one that took its place.
+        // After the token was read, not before. So it was this principal's token, and not another that took its slot.
         principal.check().map_err(Error::from)?;
         let token = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
         Ok(Self::Token(Box::new(token)))
     }
 
-    /// Whether it is an Operator, or the host, who may do all that an Operator may.
+    /// Reports whether it is an Operator or the host. The host may do all that an Operator may.
     pub(crate) fn is_operator(&self) -> bool {
         match self {
             Self::Host(_) => true,
@@ -63,7 +63,7 @@ impl Acting {
         }
     }
 
-    /// Whether it may see a token of this kind (design rule 12). A token may always look at itself.
+    /// Reports whether it may see this token of this organization (design rule 12). A token may always look at itself.
     pub(crate) fn sees(&self, id: TokenId, organization: Option<OrgId>) -> bool {
         match organization {
             _ if self.is_operator() || self.is(id) => true,
@@ -72,7 +72,7 @@ impl Acting {
         }
     }
 
-    /// The tokens of its own organization that it sees, in order, if those are not all.
+    /// Returns the tokens of its own organization that it may see, in order; `None` if it may see all of them.
     pub(crate) fn sees_only(&self) -> Option<Vec<TokenId>> {
         let Self::Token(token) = self else { return None };
         let organization = token.kind.organization()?;
@@ -89,13 +89,13 @@ impl Acting {
         Some(ids)
     }
 
-    /// That it may see every token of the kind's organization.
+    /// Checks that it may see every token of the kind's organization.
     pub(crate) fn reads_all(&self, kind: &TokenKind) -> Result<(), Error> {
         let Some(organization) = kind.organization() else { return Err(Error::operators_only(kind.name())) };
         self.has(Action::READ, &Resource::authorizations(organization))
     }
 
-    /// That it has everything that the kind has (design rules 10 and 11).
+    /// Checks that it has everything that the kind has (design rules 10 and 11).
     pub(crate) fn covers(&self, kind: &TokenKind) -> Result<(), Error> {
         match self {
             Self::Token(token) if !token.kind.covers(kind) => {
@@ -106,7 +106,7 @@ impl Acting {
         }
     }
 
-    /// That it is accepted at least as long (design rule 10).
+    /// Checks that it is accepted until `end` or longer (design rule 10).
     pub(crate) fn outlasts(&self, end: Expiry) -> Result<(), Error> {
         let Self::Token(token) = self else { return Ok(()) };
         match token.expires_at {
@@ -115,7 +115,7 @@ impl Acting {
         }
     }
 
-    /// That it has write on the `authorizations` of the kind's organization: on the one, or on all of them.
+    /// Checks that it has write on `authorizations` of the kind's organization: on the one with that id, or on all.
     pub(crate) fn writes(&self, kind: &TokenKind, id: Option<TokenId>) -> Result<(), Error> {
         let Some(organization) = kind.organization() else {
             return if self.is_operator() { Ok(()) } else { Err(Error::operators_only(kind.name())) };
@@ -131,7 +131,7 @@ impl Acting {
         judge(action, self.granted(&action, resource), resource, None).map_err(Error::Denied)
     }
 
-    /// Who created what this actor creates.
+    /// Returns what is stored as the creator of a token that this actor creates.
     pub(crate) fn creator(&self) -> Creator {
         match self {
             Self::Host(label) => Creator::Host(Arc::clone(label)),

@@ -1,4 +1,4 @@
-//! Management calls: what one consists of, and its way through the management thread.
+//! Management calls: what a call consists of, and its way through the management thread.
 
 use crate::authority::actor::Actor;
 use crate::authority::draft::{Draft, Part, Stop};
@@ -12,25 +12,25 @@ use crate::index::Index;
 pub(crate) trait Operation: Send + 'static {
     /// Its name in events.
     const NAME: CallName;
-    /// What its caller gets.
+    /// What its caller gets when it is done.
     type Answer: Send + 'static;
-    /// What the plan leaves behind, to be answered from after the commit.
+    /// What the plan keeps for the answer, which is made after the commit.
     type Outcome: Outcome<Self::Answer>;
 
-    /// Returns who makes the call.
+    /// Returns the actor.
     fn actor(&self) -> &Actor;
 
-    /// Adds the changes to the draft, or says why not. It is planned again when the commit met another's.
+    /// Adds the changes to the draft, or says why not. Called again where another's commit came first.
     fn plan(&self, draft: &mut Draft<'_>) -> Result<Self::Outcome, Stop>;
 
-    /// Plans what is left, after earlier commits of the same call have changed `so_far` records. It is asked only of an
-    /// operation whose outcome was [`Next::Again`].
+    /// Plans the rest, after earlier commits of the same call have changed `so_far` records. Called only for an operation
+    /// that has answered [`Next::Again`].
     fn resume(&self, draft: &mut Draft<'_>, _so_far: usize) -> Result<Self::Outcome, Stop> {
         self.plan(draft)
     }
 }
 
-/// What a plan leaves behind.
+/// What a plan keeps for the answer.
 pub(crate) trait Outcome<T> {
     /// Returns the answer after the commit. The receipt does not say yet how much the call changed.
     fn answer(self, index: &Index, receipt: Receipt) -> Result<Next<T>, Error>;
@@ -39,16 +39,16 @@ pub(crate) trait Outcome<T> {
 /// Whether a call is done.
 pub(crate) enum Next<T> {
     Done(T),
-    /// It has more to do than fits into one commit. It is planned again, and told how much it has changed so far.
+    /// It has more to do than fits into one commit, and has changed this many records so far. It is planned again.
     Again(usize),
 }
 
-/// A management call that waits for its turn, whatever it answers.
+/// A management call that waits for its turn, with its type of answer hidden.
 pub(crate) trait Call: Send {
-    /// Returns its name in events.
+    /// Returns the call's name in events.
     fn name(&self) -> CallName;
 
-    /// Returns who makes it, in events.
+    /// Returns its actor's name in events.
     fn actor(&self) -> Option<ActorName>;
 
     /// Plans it as the next call of the draft.
@@ -70,7 +70,7 @@ pub(crate) enum Planning {
 
 /// A management call that is part of a draft.
 pub(crate) trait PlannedCall {
-    /// Returns who makes it, in events.
+    /// Returns its actor's name in events.
     fn actor(&self) -> Option<ActorName>;
 
     /// Returns the call as it was before it was planned.
@@ -88,13 +88,13 @@ struct Waiting<O: Operation> {
     answer: Answer<O::Answer>,
 }
 
-/// The same with the outcome of its plan.
+/// The same, planned.
 struct Planned<O: Operation> {
     call: Box<Waiting<O>>,
     outcome: O::Outcome,
 }
 
-/// Returns the call of an operation, to be answered there.
+/// Returns the call that carries out an operation and sends its answer to `answer`.
 pub(crate) fn call<O: Operation>(operation: O, answer: Answer<O::Answer>) -> Box<dyn Call> {
     Box::new(Waiting { operation, so_far: 0, answer })
 }
@@ -127,7 +127,7 @@ impl<O: Operation> Call for Waiting<O> {
 
     fn fail(self: Box<Self>, error: Error) {
         let Self { so_far, answer, .. } = *self;
-        // What earlier commits of this call changed stays so.
+        // Changes of earlier commits of this call stay.
         let error = if so_far > 0 { Error::Unfinished { changed: so_far, source: Box::new(error) } } else { error };
         answer.send(Err(error));
     }

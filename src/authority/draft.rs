@@ -1,4 +1,4 @@
-//! A commit in the making, and the one consistent view that it is planned on.
+//! The next commit, while calls are planned for it, and the one consistent view that they are planned on.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::secret::{Credential, Digest, Secret};
 use crate::store::MAX_COMMIT;
 use crate::store::record::{Body, Mark, Record, RecordKey, TokenRecord};
 
-/// A commit in the making.
+/// The next commit, while calls are planned for it.
 ///
-/// Calls are planned one after another on the index. One that would read what an earlier call in the same draft
-/// changes waits for the next draft ([`Stop::Wait`]), so that every call sees the effects of all before it.
+/// Calls are planned one after another on the index. A call that would read what an earlier call in the same draft
+/// changes waits for the next draft ([`Stop::Wait`]). So every call sees the effects of all calls before it.
 pub(crate) struct Draft<'a> {
     shared: &'a Arc<Shared>,
     pub(crate) now: Timestamp,
@@ -41,8 +41,8 @@ pub(crate) struct Part {
     pub(crate) events: Vec<(Option<TokenId>, EventKind)>,
 }
 
-/// The most permissions of all tokens in one commit, some megabytes: a store has to write them while others wait. One token
-/// has a tenth of that at most.
+/// The most permissions of all tokens in one commit. They take some megabytes, which the store writes while other calls
+/// wait. One token has a tenth of that at most.
 const MAX_PERMISSIONS: usize = 10 * TokenKind::MAX_PATTERNS;
 
 /// Why a call is not part of this draft.
@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
         &self.shared.index
     }
 
-    /// Makes what a call added part of the commit, and returns what is to be told about it.
+    /// Makes what the call added part of the commit, and returns it.
     pub(crate) fn keep(&mut self) -> Result<Part, Stop> {
         let mut own = std::mem::take(&mut self.own);
         let permissions = self.permissions + own.permissions;
@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
         Ok(own)
     }
 
-    /// Drops what a call added.
+    /// Drops what the call added.
     pub(crate) fn drop_own(&mut self) {
         self.own = Part::default();
     }
@@ -97,12 +97,12 @@ impl<'a> Draft<'a> {
         self.records
     }
 
-    /// Whether any call changes anything. The format mark alone is no reason to commit.
+    /// Reports whether no call changes anything. The format mark alone is no reason to commit.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Adds a record, and what is to be told about it.
+    /// Adds a record, and the event that the observer gets after the commit.
     pub(crate) fn put(&mut self, body: Body, event: Option<EventKind>) {
         let record = Record(body);
         if let Some(kind) = event {
@@ -114,17 +114,18 @@ impl<'a> Draft<'a> {
         self.own.records.push(record);
     }
 
-    /// Whether a call that goes alone can add that token, or its tombstone: beside the format mark, if there is one.
+    /// Reports whether a call that is alone in the draft can add this token, or its tombstone. One place is kept for the
+    /// format mark.
     pub(crate) fn has_room(&self, token: &TokenRecord) -> bool {
         self.own.records.len() < MAX_COMMIT - 1 && self.own.permissions + permissions(token) <= MAX_PERMISSIONS
     }
 
-    /// That no call in this draft changes that record.
+    /// Checks that no call in this draft changes the record with that key.
     fn unchanged(&self, key: RecordKey) -> Result<(), Stop> {
         if self.keys.contains(&key) { Err(Stop::Wait) } else { Ok(()) }
     }
 
-    /// For a call that reads everything: it goes alone, or first.
+    /// Checks that no call in this draft changes anything. A call that reads everything asks this.
     pub(crate) fn alone(&self) -> Result<(), Stop> {
         if self.is_empty() { Ok(()) } else { Err(Stop::Wait) }
     }
@@ -149,13 +150,13 @@ impl<'a> Draft<'a> {
         Ok(self.index().organization_standing(organization)?)
     }
 
-    /// That no call in this draft changes where the token's owner or organization stands.
+    /// Checks that no call in this draft changes the standing of the token's owner or organization.
     pub(crate) fn standings_unchanged(&self, token: &TokenRecord) -> Result<(), Stop> {
         self.owner_standing(token.owner)?;
         token.kind.organization().map_or(Ok(()), |organization| self.organization_standing(organization).map(|_| ()))
     }
 
-    /// A new secret and its digest: the chosen one, if it may be chosen (design rule 14), or a generated one.
+    /// Returns a new secret and its digest: the chosen secret, if it may be chosen (design rule 14), or a generated one.
     pub(crate) fn secret(&mut self, chosen: Option<&Secret>) -> Result<(Secret, Credential), Stop> {
         let Shared { keyring, format, index, .. } = &**self.shared;
         let key = keyring.current();
@@ -181,7 +182,7 @@ impl<'a> Draft<'a> {
         Ok((secret, credential))
     }
 
-    /// The actor, if it is accepted (design rule 2).
+    /// Returns the actor, if it is accepted (design rule 2).
     pub(crate) fn acting(&self, actor: &Actor) -> Result<Acting, Stop> {
         Acting::of(actor, self.shared, |id| {
             let found = self.find(id)?.map(|(_, token)| token);

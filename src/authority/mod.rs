@@ -82,7 +82,9 @@ impl Authority {
     /// Opens a store with the defaults, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version.
+    /// - [`OpenError::Store`]: the store cannot be read.
+    /// - [`OpenError::NewerFormat`]: a newer version of this library wrote it.
+    /// - [`OpenError::Thread`], [`OpenError::Ended`]: the management thread could not be started, or panicked.
     pub fn open(store: impl TokenStore + 'static) -> Pending<Self, OpenError> {
         Self::builder().open(store)
     }
@@ -329,9 +331,9 @@ impl Authority {
     ) -> Result<Page, Error> {
         let acting = self.sight(&actor.into())?;
         let mut filter = *filter;
-        let own = if let acting::Acting::Token(token) = &acting { token.kind.organization() } else { None };
+        let own = if let Acting::Token(token) = &acting { token.kind.organization() } else { None };
         if let Some(own) = own {
-            // It sees no other, so another's list need not be walked.
+            // It sees no other organization's tokens: such a list is empty.
             if filter.organization.is_some_and(|organization| organization != own) {
                 return Ok(Page { tokens: Vec::new(), next: None });
             }
@@ -437,7 +439,7 @@ impl Authority {
 
     fn send(&self, message: Message) {
         if let Some(queue) = &self.queue {
-            // Fails only when the thread is gone; the answer is then dropped, which answers.
+            // Fails only when the thread is gone. The message is then dropped, and its answer with it, which answers.
             _ = queue.send(message);
         }
     }
@@ -447,7 +449,7 @@ impl Drop for Authority {
     fn drop(&mut self) {
         self.queue = None;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // An answer that nobody waited for is dropped on the management thread itself.
+        // The answer of `open` holds an authority. Where nobody waits for it, the management thread itself drops it.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             _ = thread.join();
         }

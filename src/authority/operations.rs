@@ -235,7 +235,7 @@ impl Operation for UpdateToken {
         }
 
         if after == before {
-            // As it is now: a later call may delete it in the same commit.
+            // It is read now: a later call may delete the token in the same commit.
             draft.standings_unchanged(&before)?;
             return Ok(After::Same(Box::new(read_back(draft.index(), id)?)));
         }
@@ -270,7 +270,7 @@ impl Operation for Rotate {
         acting.writes(&token.kind, Some(id))?;
         acting.covers(&token.kind)?;
         acting.outlasts(token.expires_at)?;
-        // What it creates has itself and all before it in its lineage.
+        // The lineage of what the actor creates is the actor itself and all tokens above it.
         if acting.creator().lineage().contains(&id) {
             return Err(Error::RotatesItself.into());
         }
@@ -345,7 +345,7 @@ impl Operation for RevokeAll {
                     let index = draft.index();
                     let mut under = index.created_under(id).into_iter().filter_map(|id| index.record(id));
                     under.try_for_each(|(_, token)| match dominates(&acting, &token) {
-                        // What it lacks would tell of one that it may not see.
+                        // An error that names what the actor lacks would tell of a token that it may not see.
                         refused @ Err(_) if !acting.sees(token.id, token.kind.organization()) => {
                             acting.reads_all(&token.kind).and(refused)
                         }
@@ -364,7 +364,7 @@ impl Operation for RevokeAll {
 
     fn resume(&self, draft: &mut Draft<'_>, so_far: usize) -> Result<Progress, Stop> {
         draft.alone()?;
-        // Decided when the first of them were revoked; the actor itself may be among them.
+        // The rights were checked when the first of them were revoked. By now the actor itself may be among them.
         Ok(revoke_under(draft, self.id, so_far))
     }
 }
@@ -421,7 +421,7 @@ fn put_deleted(draft: &mut Draft<'_>, token: TokenRecord) {
     draft.put(Body::Tombstone(Tombstone { id, deleted_at: draft.now, digests: former }), Some(EventKind::Deleted));
 }
 
-/// Changes where an owner stands (design rule 16).
+/// Suspends, restores or deletes an owner (design rule 16).
 pub(crate) struct SetOwner {
     pub(crate) actor: Actor,
     pub(crate) owner: UserId,
@@ -455,7 +455,7 @@ impl Operation for SetOwner {
     }
 }
 
-/// Changes where an organization stands (design rule 16).
+/// Suspends, restores or deletes an organization (design rule 16).
 pub(crate) struct SetOrganization {
     pub(crate) actor: Actor,
     pub(crate) organization: OrgId,
@@ -507,7 +507,7 @@ impl Operation for Purge {
 
     fn plan(&self, draft: &mut Draft<'_>) -> Result<Progress, Stop> {
         self.check(draft)?;
-        // Only in the first commit: what this call itself deletes is remembered, however many commits it takes.
+        // Only in the first commit. The traces of what this call itself deletes stay, however many commits it takes.
         let (horizon, forgotten) = draft.index().forgettable(self.by);
         if forgotten > 0 {
             draft.put(Body::Mark(Mark::Horizon(horizon)), Some(EventKind::Forgotten(forgotten)));
@@ -542,8 +542,8 @@ impl Purge {
     }
 }
 
-/// The actor and the token that it asks about, if it may see it, or else end it (design rules 11 and 12): otherwise there is
-/// none, or why it may not would tell what is there.
+/// Returns the actor, and the token that it asks about with its revision, if the actor may see or end that token (design
+/// rules 11 and 12). For any other actor there is no such token: another error would tell that there is.
 fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64, TokenRecord), Stop> {
     let acting = draft.acting(actor)?;
     let (revision, token) = draft.find(id)?.ok_or(Error::NotFound(id))?;
@@ -551,12 +551,12 @@ fn target(draft: &Draft<'_>, actor: &Actor, id: TokenId) -> Result<(Acting, u64,
     if hidden { Err(Error::NotFound(id).into()) } else { Ok((acting, revision, token)) }
 }
 
-/// Whether this is the first Operator token that the store ever holds: then it closes setup (design rule 9).
+/// Reports whether this would be the first Operator token that the store ever holds. It closes setup (design rule 9).
 fn is_first_operator(draft: &Draft<'_>, kind: &TokenKind) -> Result<bool, Stop> {
     Ok(kind.name() == KindName::Operator && draft.set_up()?.is_none())
 }
 
-/// That the actor may deactivate, revoke or delete the token (design rule 11). Expiry does not matter.
+/// Checks that the actor may deactivate, revoke or delete the token (design rule 11). Expiry does not matter.
 fn dominates(acting: &Acting, token: &TokenRecord) -> Result<(), Error> {
     acting.writes(&token.kind, Some(token.id))?;
     acting.covers(&token.kind)

@@ -12,17 +12,17 @@ use crate::store::{Position, Record};
 
 /// Calls that were planned one after another, for one commit.
 pub(super) struct Batch {
-    /// Where the index was, and the store must be.
+    /// Where the index was. The store must be there, too.
     pub(super) expected: Position,
     /// What the calls change. Empty where they change nothing.
     pub(super) records: Vec<Record>,
-    /// What is to be told about the commit.
+    /// What the observer is told after the commit.
     pub(super) events: Vec<Event>,
     pub(super) calls: Vec<Planned>,
 }
 
-/// A call that is part of the commit, or why it is refused. Either is told only when it is certain that what it was planned
-/// on is what is in the store.
+/// A call that is part of the commit, or is refused. Its caller gets either answer only when it is certain that the call was
+/// planned on what is in the store.
 pub(super) enum Planned {
     Part(Box<dyn PlannedCall>),
     Refused(Box<dyn Call>, Error),

@@ -1,4 +1,4 @@
-//! Committing, also where the store does not say whether it did.
+//! Committing, and settling commits in doubt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::authority::shared::Shared;
 use crate::store::{CommitError, CommitId, Position, Record};
 use crate::sync::thread;
 
-/// How often a commit in doubt is repeated before its callers are told so, and how long between.
+/// The pauses between repeats of a commit in doubt. After them its callers are told that it is in doubt.
 const REPEATS: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
 
-/// Commits, publishes what was committed, and tells it.
+/// Commits, publishes what was committed, and sends its events.
 pub(super) struct Committer {
     shared: Arc<Shared>,
-    /// A commit that may have happened or not, to be repeated until the store says which.
+    /// A commit in doubt: it may have happened or not. It is repeated until the store says which.
     unsettled: Option<Commit>,
 }
 
-/// What is to be committed, and told about it.
+/// A commit, and the events that are sent once it has happened.
 struct Commit {
     expected: Position,
     id: CommitId,
@@ -30,7 +30,8 @@ struct Commit {
 }
 
 impl Commit {
-    /// Where the store is after it. Not taken from its answer: were that wrong, changes of others would be left out.
+    /// Returns where the store is after it. The store's own answer is not used: if that were wrong, changes of others would
+    /// be left out.
     fn position(&self) -> Position {
         Position { revision: self.expected.revision.saturating_add(1), commit: self.id }
     }
@@ -41,8 +42,8 @@ impl Committer {
         Self { shared, unsettled: None }
     }
 
-    /// Commits, and repeats a commit in doubt for a while. Returns where the store is then; `None` if it is not where it was
-    /// expected: others were quicker, and nothing changed.
+    /// Commits, and repeats a commit in doubt a few times. Returns where the store is then. Returns `None` if the store is not
+    /// where it was expected: others were quicker, and nothing changed.
     pub(super) fn commit(
         &mut self,
         store: &mut GuardedStore,
@@ -73,7 +74,7 @@ impl Committer {
         }
     }
 
-    /// Repeats a commit in doubt, if there is one, once. Fails while it still is in doubt.
+    /// Repeats the commit in doubt once, if there is one. Fails if it still is in doubt.
     pub(super) fn settle(&mut self, store: &mut GuardedStore, teller: &Teller) -> Result<(), Error> {
         let Some(commit) = self.unsettled.take() else { return Ok(()) };
         match store.commit(commit.expected, commit.id, &commit.records) {
@@ -81,11 +82,11 @@ impl Committer {
                 self.publish(commit, teller);
                 Ok(())
             }
-            // It is certain that it did not happen.
+            // Now it is certain that it did not happen.
             Err(CommitError::Conflict(_) | CommitError::Refused(_)) => Ok(()),
             Err(CommitError::InDoubt(error)) => {
                 self.unsettled = Some(commit);
-                // The caller now is not the one whose change is in doubt.
+                // The error goes to a caller whose own change is not in doubt.
                 Err(Error::Store(Arc::new(error)))
             }
         }

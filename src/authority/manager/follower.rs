@@ -13,9 +13,9 @@ use crate::authority::shared::Shared;
 use crate::model::time::Timestamp;
 use crate::store::{ChangesError, Position, Record, StoreError};
 
-/// The longest wait between two readings while somebody waits for a revision.
+/// The longest pause between two reads while somebody waits for a revision.
 const AWAITED: Duration = Duration::from_millis(50);
-/// How often one reading begins from the start before it gives up.
+/// How often one read starts from the beginning before it gives up.
 const RESTARTS: u32 = 10;
 /// About how many records to read from the store at a time.
 const PAGE: usize = 10_000;
@@ -25,11 +25,11 @@ pub(super) struct Follower {
     shared: Arc<Shared>,
     /// How often to read, if nothing makes it sooner.
     interval: Duration,
-    /// Revisions that are waited for.
+    /// The revisions that callers wait for.
     waiting: Vec<(u64, Answer<Position>)>,
     /// Whether to read the store before it is time.
     hurried: bool,
-    /// When the last reading began that the interval counts from.
+    /// When the last read by interval began.
     began: Instant,
 }
 
@@ -45,7 +45,7 @@ impl ReadError {
         Self::Store(Arc::new(error))
     }
 
-    /// What the store said, where that is what failed.
+    /// Returns what the store itself said, where the store failed.
     fn cause(&self) -> String {
         match self {
             Self::Store(source) => source.to_string(),
@@ -77,18 +77,18 @@ impl Follower {
         Self { shared, interval, waiting: Vec::new(), hurried: false, began: Instant::now() }
     }
 
-    /// Returns how often to read what others changed.
+    /// Returns the longest pause between two reads.
     pub(super) fn interval(&self) -> Duration {
         if self.waiting.is_empty() { self.interval } else { self.interval.min(AWAITED) }
     }
 
-    /// Answers once the store was followed to that revision. It is read as soon as may be.
+    /// Sends the answer once the store was followed to that revision. The next read is due at once.
     pub(super) fn wait_for(&mut self, revision: u64, answer: Answer<Position>) {
         self.waiting.push((revision, answer));
         self.hurry();
     }
 
-    /// Makes the next reading come before its time.
+    /// Makes the next read due at once.
     pub(super) fn hurry(&mut self) {
         self.hurried = true;
     }
@@ -102,13 +102,13 @@ impl Follower {
         self.hurried || self.began.elapsed() >= self.interval()
     }
 
-    /// Notes that a reading begins, from which the interval counts.
+    /// Notes that a read begins. The interval counts from now.
     pub(super) fn begin(&mut self) {
         self.began = Instant::now();
         self.hurried = false;
     }
 
-    /// Reads what others changed, tells how that goes, and answers those who waited for it.
+    /// Reads what others changed, sends the events of that, and answers the callers that waited for it.
     pub(super) fn catch_up(&mut self, store: &mut GuardedStore, teller: &mut Teller) -> Result<(), ReadError> {
         teller.tell_denying(None);
         let read = self.read(store, teller);
@@ -125,12 +125,12 @@ impl Follower {
         read
     }
 
-    /// Reads what others changed, or everything where there is no way from here; then the index is open.
+    /// Reads what others changed, or everything where no way leads from here to there. Then opens the index.
     pub(super) fn read(&self, store: &mut GuardedStore, teller: &mut Teller) -> Result<(), ReadError> {
         let shared = &self.shared;
         match self.read_pages(store, teller) {
             Ok((at, uptime)) => {
-                // Where it was denied meanwhile, that is told first.
+                // Before the index opens: the observer is told first that everything was denied meanwhile.
                 teller.tell_denying(None);
                 shared.contact.made(at, uptime);
                 shared.index.open(shared.staleness.end(uptime));
@@ -143,12 +143,12 @@ impl Follower {
         }
     }
 
-    /// Returns when the last page was asked for: all that was in the store then is here.
+    /// Returns when the last page was asked for. All that was in the store then is in the index now.
     fn read_pages(&self, store: &mut GuardedStore, teller: &mut Teller) -> Result<(Timestamp, Duration), ReadError> {
         let index = &self.shared.index;
         let mut since = index.position();
         let (mut records, mut used) = (Vec::new(), Vec::new());
-        let (mut anew, mut limit) = (0, PAGE);
+        let (mut restarts, mut limit) = (0, PAGE);
         let asked = loop {
             let asked = (self.shared.clock.now(), self.shared.clock.uptime());
             match store.changes(since, limit) {
@@ -159,7 +159,7 @@ impl Follower {
                     since = page.position;
                     records.append(&mut page.records);
                     used.append(&mut page.used);
-                    // Requests see all pages or none: one alone may lack a suspension that a later one tells of.
+                    // Requests see all pages or none: one page alone may lack a suspension that is in a later one.
                     if !page.more || !index.is_open() {
                         if index.is_open() {
                             keep_latest(&mut records);
@@ -173,15 +173,15 @@ impl Follower {
                         break asked;
                     }
                 }
-                // Until everything is read anew, nothing is known: deny.
+                // Everything is read from the start. Until that is done, nothing is known: deny.
                 Err(error @ (ChangesError::Diverged | ChangesError::TooOld))
-                    if since != Position::ORIGIN && anew < RESTARTS =>
+                    if since != Position::ORIGIN && restarts < RESTARTS =>
                 {
-                    anew += 1;
+                    restarts += 1;
                     if matches!(error, ChangesError::Diverged) && index.is_open() {
                         teller.tell_diverged(index.position());
                     }
-                    // All pages but the first are too old where they end below the store's horizon.
+                    // The next page is `TooOld` where the first one ended below the store's horizon. So read larger ones.
                     if !index.is_open() {
                         limit = limit.saturating_mul(8);
                     }
@@ -206,7 +206,7 @@ impl Follower {
     }
 }
 
-/// Leaves out what was changed again while the pages were read.
+/// Removes the records that a later page replaces.
 fn keep_latest(records: &mut Vec<(u64, Record)>) {
     let latest: HashMap<_, _> = records.iter().map(|(revision, record)| (record.key(), *revision)).collect();
     if latest.len() < records.len() {

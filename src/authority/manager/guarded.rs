@@ -1,4 +1,4 @@
-//! The host's store, whose panics are its failures.
+//! The store, with its panics turned into errors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use crate::store::{Changes, ChangesError, CommitError, CommitId, Position, Recor
 
 const PANICKED: &str = "the store panicked";
 
-/// A store whose panics are its failures, not ours.
+/// A store whose panics become errors, and do not end the management thread.
 pub(super) struct GuardedStore(Box<dyn TokenStore>);
 
 impl GuardedStore {
@@ -16,7 +16,7 @@ impl GuardedStore {
         Self(store)
     }
 
-    /// A commit that panicked may have happened.
+    /// A commit that panicked is in doubt: it may have happened.
     pub(super) fn commit(
         &mut self,
         expected: Position,

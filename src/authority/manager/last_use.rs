@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use crate::authority::manager::guarded::GuardedStore;
 use crate::authority::shared::Shared;
 
-/// About how many last-used times to write at a time: others wait meanwhile.
+/// About how many times to write at once. Calls wait meanwhile.
 const PAGE: usize = 10_000;
 
-/// Writes last-used times to the store, from time to time.
+/// Writes to the store when tokens were last used, at intervals.
 pub(super) struct LastUse {
     shared: Arc<Shared>,
     interval: Duration,
     written: Instant,
-    /// Where to go on, if some are left.
+    /// Where to go on, if some times are left to write.
     rest: Option<u32>,
 }
 
@@ -23,7 +23,7 @@ impl LastUse {
         Self { shared, interval, written: Instant::now(), rest: None }
     }
 
-    /// Writes the next of them, if it is time; all of them when the authority closes.
+    /// Writes the next page of times, if it is due. Writes all of them when the authority closes.
     pub(super) fn write(&mut self, store: &mut GuardedStore, closing: bool) {
         if closing || self.rest.is_some() || self.written.elapsed() >= self.interval {
             self.written = Instant::now();

@@ -1,7 +1,8 @@
-//! The management thread: its loop, and what it is asked.
+//! The management thread: its loop and its messages.
 //!
-//! It plans the calls that wait together (`batch`), commits them (`committer`), and answers them. In between it reads what
-//! others changed in the store (`follower`) and writes when tokens were last used (`last_use`). `teller` sends the events.
+//! It takes the waiting calls from the `queue`, plans as many as go together (`batch`), commits them (`committer`), and
+//! answers. In between it reads what others changed in the store (`follower`), and writes when tokens were last used
+//! (`last_use`). The `teller` sends the events. None of these knows the loop; all call the store through `guarded`.
 
 mod batch;
 mod committer;
@@ -35,26 +36,26 @@ use crate::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 /// How often a call is planned before its caller is told that others keep changing the store.
 const ATTEMPTS: u32 = 10;
-/// How often to look at the time, however rarely the host has the store read.
+/// The longest pause between two ticks, however rarely the store is to be read.
 const TICK: Duration = Duration::from_secs(1);
-/// The shortest wait between two readings: without one, the thread would never rest.
+/// The shortest pause between two ticks. Without a pause, the thread would never rest.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// What the management thread is asked.
+/// A message to the management thread.
 pub(crate) enum Message {
     Call(Box<dyn Call>),
     /// Read the store now, and answer once it was followed to that revision.
     FollowTo(u64, Answer<Position>),
     /// Others may have changed the store.
     Hint(Arc<Hint>),
-    /// End, and say so when the store is closed.
+    /// End, and answer once the store is closed.
     Close(Answer<()>),
 }
 
-/// What a store wakes when others have changed it. It does not keep the authority open.
+/// The waker that a store wakes when others have changed it. It does not keep the authority open.
 pub(crate) struct Hint {
     queue: Weak<Sender<Message>>,
-    /// Whether a message is on its way: many changes need but one.
+    /// Whether a message is on its way. Many changes need one message only.
     sent: AtomicBool,
 }
 
@@ -83,9 +84,9 @@ pub(crate) struct Rhythm {
     pub(crate) touch: Duration,
 }
 
-/// Everything that the management thread has.
+/// Everything that the management thread owns.
 ///
-/// Fields are dropped in this order: the store is closed before anybody is told that the authority is.
+/// The fields are dropped in this order: the store is closed first, and then the callers that still wait get their answer.
 pub(crate) struct Manager {
     shared: Arc<Shared>,
     store: GuardedStore,
@@ -96,7 +97,7 @@ pub(crate) struct Manager {
     last_use: LastUse,
 }
 
-/// Also when a panic ends the thread: an index that nobody keeps in step must not be asked.
+/// Closes the index, also when a panic ends the thread: nobody keeps it in step any more.
 impl Drop for Manager {
     fn drop(&mut self) {
         self.shared.index.close();
@@ -106,9 +107,9 @@ impl Drop for Manager {
 /// Whether the thread is about to end.
 enum Closing {
     No,
-    /// Nobody is left to ask for anything.
+    /// The authority was dropped.
     Dropped,
-    /// Somebody waits for it.
+    /// A caller waits for the end.
     Asked(Answer<()>),
 }
 
@@ -143,7 +144,7 @@ impl Manager {
         let mut closing = Closing::No;
         let mut next_tick = self.next_tick();
         while matches!(closing, Closing::No) || !self.queue.is_empty() {
-            // Calls that met others' changes are planned again among themselves: calls that come later have all attempts.
+            // Calls that met others' changes are planned again without later ones, which keep all their attempts.
             if matches!(closing, Closing::No) && !self.queue.is_retrying() {
                 closing = self.receive(receiver, next_tick);
             }
@@ -174,7 +175,7 @@ impl Manager {
         self.shared.index.set_time(self.shared.clock.now());
     }
 
-    /// Queues the calls that wait, as many as may go together. If there are none, waits for one until that time.
+    /// Queues the calls that have come, as many as may go together. If there are none, waits for one until that time.
     fn receive(&mut self, receiver: &Receiver<Message>, until: Instant) -> Closing {
         while !self.queue.is_full() {
             let wait = if self.is_idle() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
@@ -182,7 +183,7 @@ impl Manager {
                 Ok(Message::Call(call)) => self.queue.push(call),
                 Ok(Message::FollowTo(revision, answer)) => self.follower.wait_for(revision, answer),
                 Ok(Message::Hint(hint)) => {
-                    // First: what changes from here on is worth another message.
+                    // Before the read: a change after this is worth another message.
                     hint.sent.store(false, Ordering::Release);
                     self.follower.hurry();
                 }
@@ -194,7 +195,7 @@ impl Manager {
         Closing::No
     }
 
-    /// Does what nobody asked for, as far as it is time.
+    /// Does what is due without a call; when the authority closes, all of it.
     fn tick(&mut self, closing: bool) {
         self.set_time();
         self.teller.tell_failures(closing);
@@ -208,7 +209,7 @@ impl Manager {
         self.last_use.write(&mut self.store, closing);
     }
 
-    /// Plans, commits and answers those of the waiting calls that go together next.
+    /// Plans, commits and answers the queued calls that go together next.
     fn work(&mut self) {
         if self.queue.is_empty() {
             return;
@@ -234,7 +235,8 @@ impl Manager {
         }
     }
 
-    /// Commits, and returns where the store is then; `None` if others changed it meanwhile, which the index then has.
+    /// Commits, and returns where the store is then. Returns `None` if others changed the store; the index then has their
+    /// changes.
     fn commit(
         &mut self,
         expected: Position,
@@ -248,14 +250,14 @@ impl Manager {
         Ok(committed)
     }
 
-    /// The same for calls that change nothing. Without a commit, nothing has said yet that the store still is where the
-    /// index was when they were planned.
+    /// The same as [`commit`](Self::commit) for calls that change nothing. Without a commit, nothing has shown yet that the
+    /// store is where the index was when they were planned.
     fn confirm(&mut self, expected: Position) -> Result<Option<Position>, Error> {
         self.catch_up()?;
         Ok(Some(self.shared.index.position()).filter(|position| *position == expected))
     }
 
-    /// Queues calls that met others' changes again, unless that happened too often.
+    /// Queues calls that met others' changes once more, unless that happened too often.
     fn retry(&mut self, calls: Vec<Planned>, attempts: u32) {
         if attempts >= ATTEMPTS {
             self.fail(calls, &Error::Busy(attempts));
@@ -264,10 +266,10 @@ impl Manager {
         }
     }
 
-    /// Answers the calls of a commit. Those that have more to do come last again, so that others need not wait for all
-    /// of it.
+    /// Answers the calls of a commit. Calls that have more to do are queued last, so that others need not wait for all of
+    /// it.
     fn finish(&mut self, calls: Vec<Planned>, position: Position) {
-        // What is in the store at that position is there since before now.
+        // Now is after the commit: what is in the store at that position has been there since then.
         let everywhere = self.shared.staleness.everywhere(self.shared.clock.now());
         let receipt = Receipt { revision: position.revision, changed: 0, everywhere };
         for call in calls {
@@ -283,7 +285,7 @@ impl Manager {
         for call in calls {
             match call {
                 Planned::Part(call) => call.into_call().fail(error.clone()),
-                // It may have been refused for what is not so any more; and no change of it is in doubt.
+                // The reason for the refusal may not hold any more. And no change of this call is in doubt.
                 Planned::Refused(call, _) => match error {
                     Error::InDoubt(error) => self.refuse(call, Error::Store(Arc::clone(error))),
                     error => self.refuse(call, error.clone()),
@@ -292,18 +294,18 @@ impl Manager {
         }
     }
 
-    /// Refuses a call, and tells so.
+    /// Refuses a call, and sends the event.
     fn refuse(&self, call: Box<dyn Call>, error: Error) {
         self.teller.tell_refused(&*call, &error);
         call.fail(error);
     }
 
-    /// Makes sure that no commit is in doubt: nothing else is committed, or read, before that.
+    /// Makes sure that no commit is in doubt. Before that, nothing else is committed or read.
     fn settle(&mut self) -> Result<(), Error> {
         self.committer.settle(&mut self.store, &self.teller)
     }
 
-    /// If the index had to be closed, or was not in step for too long, reads what it lacks.
+    /// Reads what the index lacks, if it is closed, or was not in step for too long.
     fn reopen(&mut self) -> Result<(), Error> {
         if self.shared.index.check_current(&*self.shared.clock).is_ok() { Ok(()) } else { Ok(self.catch_up()?) }
     }

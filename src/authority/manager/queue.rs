@@ -9,7 +9,7 @@ use crate::store::MAX_COMMIT;
 #[derive(Default)]
 pub(super) struct Queue {
     calls: VecDeque<Box<dyn Call>>,
-    /// Calls that have more to do, after those that came meanwhile.
+    /// Calls that have more to do. They go after those that came meanwhile.
     later: Vec<Box<dyn Call>>,
     /// How often the calls at the front have met others' changes.
     attempts: u32,
@@ -20,7 +20,7 @@ impl Queue {
         self.calls.is_empty() && self.later.is_empty()
     }
 
-    /// Reports whether more calls wait than go together.
+    /// Reports whether enough calls are queued for one commit.
     pub(super) fn is_full(&self) -> bool {
         self.calls.len() >= MAX_COMMIT
     }
@@ -63,7 +63,7 @@ impl Queue {
         std::mem::take(&mut self.attempts)
     }
 
-    /// Puts calls that met others' changes, this many times now, back to the front, in the order that they came.
+    /// Puts calls back to the front, in their order. They have met others' changes that often now.
     pub(super) fn retry(&mut self, calls: impl DoubleEndedIterator<Item = Box<dyn Call>>, attempts: u32) {
         self.attempts = attempts;
         calls.rev().for_each(|call| self.calls.push_front(call));

@@ -1,4 +1,4 @@
-//! Telling the host's observer what happens.
+//! Sending events to the host's observer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use crate::authority::shared::Shared;
 use crate::model::reason::Reason;
 use crate::store::Position;
 
-/// How often to tell which secrets were not accepted.
+/// The shortest time between two reports of rejected secrets.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends the events.
+/// Sends events to the host's observer.
 pub(super) struct Teller {
     shared: Arc<Shared>,
     observer: Option<Box<dyn Observer>>,
-    /// Why everything is denied, as far as it was told.
+    /// Why everything is denied, as the observer knows it.
     denying: Option<Reason>,
-    /// When failures were last told.
+    /// When rejected secrets were last reported.
     failures: Instant,
 }
 
@@ -41,13 +41,13 @@ impl Teller {
         }
     }
 
-    /// Tells that a call is refused.
+    /// Sends that a call is refused.
     pub(super) fn tell_refused(&self, call: &dyn Call, error: &Error) {
         self.tell_now(call.actor(), EventKind::Refused { call: call.name(), error: error.to_string() }, None);
     }
 
-    /// Tells that everything is denied from now on, or not any more, if that has changed. `error` is why the last reading of
-    /// the store failed, if it did.
+    /// Sends that everything is denied from now on, or that requests are decided again, if that has changed. `error` is why
+    /// the last read of the store failed, if it did.
     pub(super) fn tell_denying(&mut self, error: Option<String>) {
         let shared = &self.shared;
         let denying = shared.index.check_current(&*shared.clock).err();
@@ -61,13 +61,13 @@ impl Teller {
         }
     }
 
-    /// Tells that the store's history is not the one that was followed up to there.
+    /// Sends that the store's history is not the one that was followed up to that position.
     pub(super) fn tell_diverged(&self, followed: Position) {
         self.tell_now(None, EventKind::Diverged(followed), None);
     }
 
-    /// Tells which secrets were not accepted, if it is time. However often the store is read: a flood of them must not fill
-    /// the log.
+    /// Sends which secrets were rejected, if it is due. However often the store is read, a flood of them must not fill the
+    /// log.
     pub(super) fn tell_failures(&mut self, closing: bool) {
         if !closing && self.failures.elapsed() < INTERVAL {
             return;
