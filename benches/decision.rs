@@ -30,7 +30,7 @@ struct Request {
 
 fn request(actions: Action, resource: Resource) -> Request {
     let floor = floor::Request {
-        org: resource.org().map_or(0, |org| org.as_uuid().as_u128()),
+        org: resource.organization().map_or(0, |org| org.as_uuid().as_u128()),
         id: resource.id().map_or(0, |id| id.as_uuid().as_u128()),
         kind: ResourceType::INFLUXDB.iter().position(|kind| *kind == resource.kind()).unwrap() as u8,
         actions: actions.bits(),
@@ -101,7 +101,7 @@ fn cases() -> Vec<Case> {
         for types in [2, 5] {
             cases.push(buckets(&format!("{types} types and buckets"), count, org, |ids| {
                 let whole = ResourceType::INFLUXDB.iter().skip(5).take(types);
-                let whole = whole.map(|kind| Pattern::from(Resource::within(org, *kind).unwrap()));
+                let whole = whole.map(|kind| Pattern::from(Resource::within(org, *kind)));
                 let permissions = ids.iter().map(|id| Pattern::from(Resource::bucket(org, *id))).chain(whole);
                 TokenKind::custom(Some(org), permissions.map(Permission::read).collect()).unwrap()
             }));
@@ -114,7 +114,7 @@ fn cases() -> Vec<Case> {
                 6 => Pattern::new(None, Some(org), Some(*id)).unwrap(),
                 _ => Pattern::from(Resource::bucket(org, *id)),
             };
-            let tasks = Pattern::from(Resource::within(org, ResourceType::TASKS).unwrap());
+            let tasks = Pattern::from(Resource::within(org, ResourceType::TASKS));
             let permissions = ids.iter().enumerate().map(shapes).chain([tasks]).map(Permission::read);
             TokenKind::custom(Some(org), permissions.collect()).unwrap()
         }));

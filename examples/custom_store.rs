@@ -1,10 +1,16 @@
-//! A host's own store: tokens in an SQLite file that several processes may share.
+//! A host's own store: tokens in a directory that several processes may share, each commit a file.
 //!
 //! `cargo run --example custom_store` shows that it keeps the contract of `TokenStore`.
+//!
+//! All that it asks of its place is what every database and object store has in some form: to create something under a
+//! name, whole, only if nothing has that name yet. That makes a commit atomic and conditional. Commits are never merged, so
+//! the directory only grows: a real store would write a snapshot from time to time.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
-use std::path::Path;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
 use portcullis::store::{
     Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError,
@@ -12,166 +18,224 @@ use portcullis::store::{
 use portcullis::{Timestamp, TokenId, TokenStore, testing};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
-/// One row for each key, with the revision that wrote it, so that a new record replaces the one before it.
-const SCHEMA: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    CREATE TABLE IF NOT EXISTS commits (revision INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS horizons (revision INTEGER NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS records (
-        key BLOB PRIMARY KEY,
-        revision INTEGER NOT NULL,
-        is_tombstone INTEGER NOT NULL,
-        record BLOB NOT NULL,
-        last_used INTEGER
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS records_by_revision ON records (revision);
-";
-
-const PUT: &str = "
-    INSERT INTO records (key, revision, is_tombstone, record) VALUES (?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE
-    SET revision = excluded.revision, is_tombstone = excluded.is_tombstone, record = excluded.record
-";
-
-/// A store in an SQLite file.
+/// A store in a directory: `7` is the commit of revision 7, and `used-ID` says when a token was last used.
 #[derive(Debug)]
-pub struct SqliteStore(Connection);
+pub struct DirectoryStore {
+    directory: PathBuf,
+    /// The id of each commit that was read so far.
+    history: Vec<CommitId>,
+    /// What these commits left: for each key its last record, and the revision that wrote it.
+    records: BTreeMap<[u8; 17], (u64, Record)>,
+    /// Tombstones up to this revision are forgotten.
+    horizon: u64,
+}
 
-impl SqliteStore {
-    /// Opens the store in that file, or makes a new one.
+impl DirectoryStore {
+    /// Opens the store in that directory, or makes a new one.
     ///
     /// # Errors
-    /// SQLite says so.
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self(connection))
+    /// The directory cannot be made.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        Ok(Self { directory: directory.into(), history: Vec::new(), records: BTreeMap::new(), horizon: 0 })
+    }
+
+    fn file(&self, name: impl ToString) -> PathBuf {
+        self.directory.join(name.to_string())
+    }
+
+    fn used(&self, token: TokenId) -> PathBuf {
+        self.file(format!("used-{token}"))
+    }
+
+    /// Where the store was at that revision; `None` if it was not there yet.
+    fn at(&self, revision: u64) -> Option<Position> {
+        let Some(last) = revision.checked_sub(1) else { return Some(Position::ORIGIN) };
+        let commit = *self.history.get(usize::try_from(last).ok()?)?;
+        Some(Position { revision, commit })
+    }
+
+    fn head(&self) -> Position {
+        self.at(self.history.len() as u64).unwrap_or_default()
+    }
+
+    /// Reads what was committed since, by whichever process.
+    fn catch_up(&mut self) -> io::Result<()> {
+        loop {
+            let revision = self.head().revision + 1;
+            let bytes = match fs::read(self.file(revision)) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let (id, records) =
+                read(&bytes).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "a damaged commit"))?;
+            let horizon = records.iter().filter_map(Record::forgets).max();
+            self.records.extend(records.into_iter().map(|record| (record.key().to_bytes(), (revision, record))));
+            if let Some(horizon) = horizon {
+                self.forget(horizon)?;
+            }
+            self.history.push(id);
+        }
+    }
+
+    /// Drops the tombstones up to that revision, and when their tokens were last used.
+    fn forget(&mut self, horizon: u64) -> io::Result<()> {
+        self.horizon = self.horizon.max(horizon);
+        let mut dropped = Vec::new();
+        self.records.retain(|_, (revision, record)| {
+            let is_old = record.kind() == RecordKind::Tombstone && *revision <= horizon;
+            dropped.extend(record.token().filter(|_| is_old));
+            !is_old
+        });
+        for token in dropped {
+            match fs::remove_file(self.used(token)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file durably, under a name that nobody else uses.
+    fn write(&self, id: CommitId, bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.file(format!("new-{id}"));
+        let mut file = File::create(&path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(path)
+    }
+
+    /// Makes the names in the directory durable.
+    fn sync(&self) -> io::Result<()> {
+        // Elsewhere directories are no files, and their names are durable.
+        if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }
     }
 }
 
-fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
-    Ok(Position { revision: row.get(0)?, commit: CommitId::from_bytes(row.get(1)?) })
-}
-
-/// Where the store is.
-fn head(transaction: &Transaction<'_>) -> rusqlite::Result<Position> {
-    let last = "SELECT revision, id FROM commits ORDER BY revision DESC LIMIT 1";
-    Ok(transaction.query_row(last, (), position).optional()?.unwrap_or(Position::ORIGIN))
-}
-
-/// Where it was at that revision.
-fn at(transaction: &Transaction<'_>, revision: u64) -> rusqlite::Result<Option<Position>> {
-    if revision == 0 {
-        return Ok(Some(Position::ORIGIN));
+/// A commit's file: its id, then each record after its length.
+fn bytes(id: CommitId, records: &[Record]) -> Vec<u8> {
+    let mut bytes = id.to_bytes().to_vec();
+    for record in records.iter().map(Record::encode) {
+        bytes.extend((record.len() as u64).to_le_bytes());
+        bytes.extend(record);
     }
-    let query = "SELECT revision, id FROM commits WHERE revision = ?";
-    transaction.query_row(query, (revision,), position).optional()
+    bytes
 }
 
-fn put(transaction: &Transaction<'_>, next: Position, records: &[Record]) -> rusqlite::Result<()> {
-    transaction.execute("INSERT INTO commits VALUES (?, ?)", (next.revision, next.commit.to_bytes()))?;
-    let mut put = transaction.prepare_cached(PUT)?;
-    for record in records {
-        let is_tombstone = record.kind() == RecordKind::Tombstone;
-        put.execute((record.key().to_bytes(), next.revision, is_tombstone, record.encode()))?;
+fn read(bytes: &[u8]) -> Option<(CommitId, Vec<Record>)> {
+    let (id, mut rest) = bytes.split_first_chunk()?;
+    let mut records = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (record, after) = after.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        records.push(Record::decode(record).ok()?);
+        rest = after;
     }
-    for horizon in records.iter().filter_map(Record::forgets) {
-        transaction.execute("DELETE FROM records WHERE is_tombstone AND revision <= ?", (horizon,))?;
-        transaction.execute("INSERT INTO horizons VALUES (?)", (horizon,))?;
-    }
-    Ok(())
+    rest.is_empty().then_some((CommitId::from_bytes(*id), records))
 }
 
-impl TokenStore for SqliteStore {
+impl TokenStore for DirectoryStore {
     fn commit(&mut self, expected: Position, id: CommitId, records: &[Record]) -> Result<Position, CommitError> {
         // Until it is known that this commit is not in the history, an error leaves it in doubt; then it is certain that
-        // nothing happened; and from SQLite's commit on it is in doubt again.
-        let in_doubt = |error: rusqlite::Error| CommitError::InDoubt(StoreError::new(error));
-        let refused = |error: rusqlite::Error| CommitError::Refused(StoreError::new(error));
-        // Immediate: no other process writes between the comparison and the commit.
-        let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_doubt)?;
+        // nothing happened; and from the moment that the commit has its name, it is in doubt again.
+        let in_doubt = |error: io::Error| CommitError::InDoubt(StoreError::new(error));
+        let refused = |error: io::Error| CommitError::Refused(StoreError::new(error));
+        self.catch_up().map_err(in_doubt)?;
         let next = Position { revision: expected.revision + 1, commit: id };
-        if at(&transaction, next.revision).map_err(in_doubt)? == Some(next) {
+        if self.at(next.revision) == Some(next) {
+            // Its name may not have been durable when it was in doubt.
+            self.sync().map_err(in_doubt)?;
             return Ok(next);
         }
-        let head = head(&transaction).map_err(refused)?;
-        if head != expected {
-            return Err(CommitError::Conflict(head));
+        if self.head() != expected {
+            return Err(CommitError::Conflict(self.head()));
         }
-        put(&transaction, next, records).map_err(refused)?;
-        transaction.commit().map_err(in_doubt)?;
+        let file = self.write(id, &bytes(id, records)).map_err(refused)?;
+        // Of all who try at once, one gets the name.
+        let named = fs::hard_link(&file, self.file(next.revision));
+        _ = fs::remove_file(file);
+        match named {
+            Ok(()) => self.sync().map_err(in_doubt)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.catch_up().map_err(refused)?;
+                return Err(CommitError::Conflict(self.head()));
+            }
+            Err(error) => return Err(in_doubt(error)),
+        }
         Ok(next)
     }
 
     fn changes(&mut self, since: Position, limit: usize) -> Result<Changes, ChangesError> {
-        let failed = |error: rusqlite::Error| ChangesError::Failed(StoreError::new(error));
-        // One transaction: all that it reads is of one moment.
-        let transaction = self.0.transaction().map_err(failed)?;
-        if at(&transaction, since.revision).map_err(failed)? != Some(since) {
+        let failed = |error: io::Error| ChangesError::Failed(StoreError::new(error));
+        self.catch_up().map_err(failed)?;
+        if self.at(since.revision) != Some(since) {
             return Err(ChangesError::Diverged);
         }
-        let horizon = "SELECT coalesce(max(revision), 0) FROM horizons";
-        let horizon: u64 = transaction.query_row(horizon, (), |row| row.get(0)).map_err(failed)?;
-        if since.revision < horizon && since != Position::ORIGIN {
+        if since.revision < self.horizon && since != Position::ORIGIN {
             return Err(ChangesError::TooOld);
         }
-
-        let position = head(&transaction).map_err(failed)?;
-        let mut page = Changes::new(position);
-        let query = "SELECT revision, record, last_used FROM records WHERE revision > ? ORDER BY revision";
-        let mut query = transaction.prepare_cached(query).map_err(failed)?;
-        let mut rows = query.query((since.revision,)).map_err(failed)?;
-        let mut last = since.revision;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let revision = row.get(0).map_err(failed)?;
-            if page.records.len() >= limit.max(1) && revision != last {
-                page.position = at(&transaction, last).map_err(failed)?.unwrap_or(since);
-                page.more = true;
-                break;
-            }
-            last = revision;
-            let bytes: Vec<u8> = row.get(1).map_err(failed)?;
-            let record = Record::decode(&bytes).map_err(|error| ChangesError::Failed(StoreError::new(error)))?;
-            let last_used: Option<u64> = row.get(2).map_err(failed)?;
-            page.used.extend(record.token().zip(last_used.map(Timestamp::from_micros)));
-            page.records.push((revision, record));
+        let mut records: Vec<_> = self.records.values().filter(|(revision, _)| *revision > since.revision).collect();
+        records.sort_by_key(|(revision, _)| *revision);
+        // A page ends with a revision.
+        let mut pages = records.chunk_by(|(one, _), (other, _)| one == other);
+        let mut page = Changes::new(self.head());
+        while page.records.len() < limit.max(1) {
+            let Some(revision) = pages.next() else { break };
+            page.records.extend(revision.iter().map(|entry| (*entry).clone()));
+        }
+        if pages.next().is_some() {
+            page.more = true;
+            page.position = page.records.last().and_then(|(revision, _)| self.at(*revision)).unwrap_or(since);
+        }
+        for token in page.records.iter().filter_map(|(_, record)| record.token()) {
+            page.used.extend(last_use(&self.used(token)).map_err(failed)?.map(|time| (token, time)));
         }
         Ok(page)
     }
 
     fn touch(&mut self, used: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
-        let transaction = self.0.transaction().map_err(StoreError::new)?;
-        let update = "UPDATE records SET last_used = max(coalesce(last_used, 0), ?) WHERE key = ?";
-        let mut update = transaction.prepare_cached(update).map_err(StoreError::new)?;
-        for (id, time) in used {
-            update.execute((time.as_micros(), RecordKey::token(*id).to_bytes())).map_err(StoreError::new)?;
+        self.catch_up().map_err(StoreError::new)?;
+        for (token, time) in used {
+            let file = self.used(*token);
+            let is_known = self.records.contains_key(&RecordKey::token(*token).to_bytes());
+            if is_known && last_use(&file).map_err(StoreError::new)?.is_none_or(|before| before < *time) {
+                let new = CommitId::generate().map_err(StoreError::new)?;
+                let new = self.write(new, &time.as_micros().to_le_bytes()).map_err(StoreError::new)?;
+                fs::rename(new, file).map_err(StoreError::new)?;
+            }
         }
-        drop(update);
-        transaction.commit().map_err(StoreError::new)
+        Ok(())
+    }
+}
+
+/// When a token was last used, if that was ever written.
+fn last_use(file: &Path) -> io::Result<Option<Timestamp>> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(bytes.first_chunk().map(|micros| Timestamp::from_micros(u64::from_le_bytes(*micros)))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// Runs the suites on stores in that directory.
 fn check(directory: &Path) -> [testing::Report; 2] {
     let number = std::cell::Cell::new(0);
-    let new_place = || directory.join(format!("{}.sqlite", number.replace(number.get() + 1)));
-    let open = |path: &std::path::PathBuf| SqliteStore::open(path).expect("SQLite opens the file");
+    let new_place = || directory.join(number.replace(number.get() + 1).to_string());
+    let open = |path: &PathBuf| DirectoryStore::open(path).expect("the directory is made");
     [testing::conformance(new_place, open), testing::shared_conformance(new_place, open)]
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let [alone, shared] = check(directory.path());
-    println!("A token store in SQLite\n\nOn its own:\n{alone}\n\nSeveral on one file:\n{shared}");
+    println!("A token store in a directory\n\nOn its own:\n{alone}\n\nSeveral on one directory:\n{shared}");
     if alone.is_ok() && shared.is_ok() { Ok(()) } else { Err("the store breaks the contract".into()) }
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_sqlite_store_keeps_the_contract() {
+    fn the_store_in_a_directory_keeps_the_contract() {
         let directory = tempfile::tempdir().unwrap();
         for report in super::check(directory.path()) {
             assert!(report.is_ok(), "{report}");

@@ -74,8 +74,6 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `redb` | yes | `RedbStore`: tokens in one embedded file |
-//! | `http` | no | authentication for any tower server, and InfluxDB's routes for tokens as an axum router |
-//! | `cli` | no | the program `portcullis`: tokens by command line |
 //! | `tracing` | no | `TracingObserver`: audit events as `tracing` events |
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
@@ -100,8 +98,6 @@ pub mod _rules {}
 
 mod authority;
 mod chunks;
-#[cfg(feature = "http")]
-pub mod http;
 mod index;
 mod model;
 mod random;
@@ -138,7 +134,7 @@ pub use model::reason::Reason;
 pub use model::resource::{AsResource, Resource};
 pub use model::resource_type::{ResourceType, ResourceTypeError};
 pub use model::status::{Standing, StandingError, Status, StatusError};
-pub use model::time::{Clock, SystemClock, Timestamp};
+pub use model::time::{Clock, SystemClock, Timestamp, TimestampError};
 pub use model::token::{Creator, Token};
 pub use model::verb::{Verb, VerbError};
 pub use random::RandomError;

@@ -1,14 +1,12 @@
 //! What is not accepted, each with its exact text; and that nothing changed then.
 
-mod fixture;
-
 use std::fmt::Debug;
 
-use fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 use portcullis::{
     Action, Authority, AuthorizeError, KindError, MemoryStore, NewToken, Pending, Pepper, Read, Reason, Resource,
     Rotation, Secret, Standing, TokenId, TokenKind, Update,
 };
+use test_support::fixture::{HOUR, START, TICK, World, all, bucket, host, ok, org, set, text, user};
 
 fn new() -> NewToken {
     NewToken::all_access(org(1)).owner(user(1))
@@ -178,7 +176,9 @@ fn a_chosen_secret_is_nobody_elses() {
 fn permissions_make_a_token() {
     let world = World::new();
     let empty = "a token needs at least one permission";
-    let custom = |organization, permissions: &[&str]| NewToken::custom(organization, set(permissions)).owner(user(1));
+    let custom = |organization, permissions: &[&str]| {
+        NewToken::of_kind(TokenKind::custom(organization, set(permissions)).unwrap()).owner(user(1))
+    };
     refused(&world, |authority| authority.create(host(), NewToken::read_write(org(1)).owner(user(1))), empty);
     refused(&world, |authority| authority.create(host(), custom(Some(org(1)), &[])), empty);
     refused(&world, |authority| authority.create(host(), custom(None, &[])), empty);

@@ -1,7 +1,5 @@
 //! Many callers at once, and several authorities on one store (design rules 17 and 18).
 
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,11 +11,12 @@ use portcullis::{
     Authority, Error, Event, EventKind, Filter, MemoryStore, NewToken, Pending, Reason, Receipt, Resource, ResourceId,
     Standing, Status, Timestamp, Token, TokenId, TokenStore, Update, UserId, Write,
 };
-use world::{NEVER, SOON, World, eventually, following, head, host};
+use test_support::company::Company;
+use test_support::fixture::{NEVER, SOON, eventually, following, head, host};
 
 #[test]
 fn callers_that_wait_together_share_a_commit() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let commits = world.faults.calls(Call::Commit);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
@@ -65,7 +64,7 @@ impl<S: TokenStore> TokenStore for Sizes<S> {
 #[test]
 fn what_does_not_fit_into_a_commit_is_in_the_next() {
     let sizes = Arc::default();
-    let world = World::on(NEVER, |store| Sizes { store, committed: Arc::clone(&sizes), touched: Arc::default() });
+    let world = Company::on(NEVER, |store| Sizes { store, committed: Arc::clone(&sizes), touched: Arc::default() });
     world.crowd(1_050);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
@@ -89,7 +88,7 @@ fn what_does_not_fit_into_a_commit_is_in_the_next() {
 fn many_last_used_times_are_written_some_at_a_time() {
     const MANY: usize = 20_100;
     let touched = Arc::default();
-    let world = World::on(NEVER, |store| Sizes { store, committed: Arc::default(), touched: Arc::clone(&touched) });
+    let world = Company::on(NEVER, |store| Sizes { store, committed: Arc::default(), touched: Arc::clone(&touched) });
     let new = || NewToken::read_write(world.organization).read(world.bucket).owner(world.owner);
     let pending: Vec<_> = (0..MANY).map(|_| world.authority.create(host(), new())).collect();
     let many: Vec<_> = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
@@ -109,7 +108,7 @@ fn many_last_used_times_are_written_some_at_a_time() {
 #[test]
 fn large_tokens_share_a_commit_with_few() {
     const LARGE: usize = 25;
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let commits = || world.faults.calls(Call::Commit);
     let parent = world.authority.create(host(), NewToken::all_access(world.organization).owner(world.owner));
     let parent = parent.wait().unwrap();
@@ -137,7 +136,7 @@ fn large_tokens_share_a_commit_with_few() {
 
 #[test]
 fn one_of_those_that_share_a_commit_fails_alone() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.revoke(host(), world.sensor.id);
     world.faults.wait_until_hanging();
@@ -153,7 +152,7 @@ fn one_of_those_that_share_a_commit_fails_alone() {
 
 #[test]
 fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_token() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.revoke(host(), world.sensor.id);
     world.faults.wait_until_hanging();
@@ -169,7 +168,7 @@ fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_tok
 
 #[test]
 fn an_update_without_a_change_shows_what_those_before_it_did() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let stand = [
         &(|| world.authority.set_owner(host(), world.owner, Standing::Suspended)) as &dyn Fn() -> Pending<Receipt>,
         &|| world.authority.set_organization(host(), world.organization, Standing::Deleted),
@@ -191,7 +190,7 @@ fn an_update_without_a_change_shows_what_those_before_it_did() {
 
 #[test]
 fn revoking_all_reaches_what_was_made_just_before() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let first = world.authority.update(host(), world.idle.id, Update::new().description("first"));
     world.faults.wait_until_hanging();
@@ -209,7 +208,7 @@ type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 
 #[test]
 fn one_of_those_that_share_a_commit_sees_what_those_before_it_did_for_its_actor() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let held = &world.held[1];
     let organization = |standing| world.authority.set_organization(host(), world.organization, standing);
     let owner = |standing| world.authority.set_owner(host(), world.owner, standing);
@@ -462,7 +461,7 @@ fn of_many_setups_in_many_places_one_wins() {
 
 #[test]
 fn no_decision_after_a_revocation_returned_says_yes() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let organization = Resource::authorizations(world.organization);
     for round in 0..50 {
         let admin = world.authority.authenticate(&world.admin.secret).unwrap();

@@ -21,13 +21,11 @@
 //!   ends of time, for a token of each kind and every resource.
 #![allow(clippy::unwrap_used)]
 
-mod naive;
-
-use naive::{Answer, Kind, World};
 use portcullis::{
     Action, Denial, Expiry, Grant, Liveness, OrgId, Permission, Reason, Resource, ResourceId, ResourceType, Standing,
     Status, Timestamp, Verb, decide, resource_type, verb,
 };
+use test_support::naive::{self, Answer, Domain, Kind};
 
 const LIVE: Liveness = Liveness {
     status: Status::Active,
@@ -50,12 +48,12 @@ const GRANTS: [&[Grant]; 6] = [
     &[Grant::Read, Grant::Verb(EXECUTE)],
 ];
 
-fn world() -> World {
-    World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, ResourceType::ORGS, INVOICES, ResourceType::INSTANCE])
+fn world() -> Domain {
+    Domain::new(3, 3, &[ResourceType::BUCKETS, BUCKET, ResourceType::ORGS, INVOICES, ResourceType::INSTANCE])
 }
 
-fn small_world() -> World {
-    World::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
+fn small_world() -> Domain {
+    Domain::new(2, 2, &[ResourceType::BUCKETS, INVOICES, ResourceType::INSTANCE])
 }
 
 fn actions() -> Vec<Action> {
@@ -146,7 +144,7 @@ fn rules_1_6_7_every_single_pattern_matches_what_its_fields_say() {
 
 #[test]
 fn rules_6_7_every_pair_of_patterns_allows_what_either_does() {
-    let world = World::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
+    let world = Domain::new(3, 3, &[ResourceType::BUCKETS, BUCKET, INVOICES, ResourceType::INSTANCE]);
     let resources = world.resources();
     let patterns = world.patterns();
     // Reading and writing, and then verbs beside any action: neither knows of the other but for any action.

@@ -5,16 +5,14 @@
 //! More of it: `PORTCULLIS_SEQUENCES=10000 cargo test --release --test management -- --nocapture`
 #![allow(clippy::unwrap_used)]
 
-mod model;
-
 use std::cell::Cell;
 
-use model::medium::{InFiles, InMemory};
-use model::run::run;
-use model::steps::STEP;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
+use test_support::model::medium::{InFiles, InMemory};
+use test_support::model::run::run;
+use test_support::model::steps::STEP;
 
 /// Sequences of so many steps, as many of them as usual or as the environment says.
 fn sequences(usual: u32, steps: usize, run: impl Fn(&[u8]) -> Result<(), String>) {

@@ -1,7 +1,5 @@
 //! Answers for async and plain callers; and the end of an authority with calls under way.
 
-mod world;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +12,8 @@ use portcullis::testing::{Call, Fault, FaultyStore};
 use portcullis::{
     Authority, Error, Event, MemoryStore, OpenError, Pending, Reason, Receipt, RedbStore, Standing, UserId,
 };
+use test_support::company::Company;
+use test_support::fixture::{NEVER, World, eventually, following, head, host};
 use world::{NEVER, World, eventually, following, head, host};
 
 /// Wakes a thread, and counts.
@@ -60,7 +60,7 @@ fn async_callers_need_no_runtime() {
 
 #[test]
 fn the_last_waker_is_woken_once() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let wakers = [0; 2].map(|_| Arc::new(Unpark(thread::current(), AtomicUsize::new(0))));
     world.faults.next(Call::Commit, Fault::Hang);
     let mut pending = suspend(&world.authority);
@@ -78,7 +78,7 @@ fn the_last_waker_is_woken_once() {
 
 #[test]
 fn plain_callers_wait_as_long_as_they_like() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let mut pending = suspend(&world.authority);
     world.faults.wait_until_hanging();
@@ -105,7 +105,7 @@ fn an_executor_that_panics_when_woken_stops_nothing() {
             std::panic::resume_unwind(Box::new("a waker that panics as it was told"));
         }
     }
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let mut pending = suspend(&world.authority);
     world.faults.wait_until_hanging();
@@ -155,11 +155,11 @@ fn an_observer_that_panics_stops_nothing() {
 }
 
 /// Ends an authority with calls under way, and says how many succeeded.
-fn end(world: World, end: impl FnOnce(Authority) + Send) -> usize {
+fn end(world: Company, end: impl FnOnce(Authority) + Send) -> usize {
     world.faults.next(Call::Commit, Fault::Hang);
     let pending: Vec<_> = (0..50).map(|_| suspend(&world.authority)).collect();
     world.faults.wait_until_hanging();
-    let World { authority, faults, held, store, .. } = world;
+    let Company { world: World { authority, faults, store, .. }, held, .. } = world;
     thread::scope(|scope| {
         scope.spawn(|| end(authority));
         faults.release();
@@ -174,23 +174,23 @@ fn end(world: World, end: impl FnOnce(Authority) + Send) -> usize {
 
 #[test]
 fn dropping_an_authority_answers_the_calls_under_way() {
-    assert_eq!(end(World::new(NEVER), drop), 50);
+    assert_eq!(end(Company::new(NEVER), drop), 50);
 }
 
 #[test]
 fn closing_an_authority_answers_the_calls_under_way() {
-    assert_eq!(end(World::new(NEVER), |authority| authority.close().wait().unwrap()), 50);
-    assert_eq!(end(World::new(NEVER), |authority| block_on(authority.close()).unwrap()), 50);
+    assert_eq!(end(Company::new(NEVER), |authority| authority.close().wait().unwrap()), 50);
+    assert_eq!(end(Company::new(NEVER), |authority| block_on(authority.close()).unwrap()), 50);
 }
 
 #[test]
 fn closing_an_authority_finishes_calls_of_several_commits() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.crowd(2_100);
     world.faults.next(Call::Commit, Fault::Hang);
     let all = world.authority.revoke_all(host(), world.admin.id);
     world.faults.wait_until_hanging();
-    let World { authority, faults, .. } = world;
+    let World { authority, faults, .. } = world.world;
     let closed = authority.close();
     faults.release();
     closed.wait().unwrap();
@@ -199,7 +199,7 @@ fn closing_an_authority_finishes_calls_of_several_commits() {
 
 #[test]
 fn dropping_an_authority_in_async_code_does_not_deadlock() {
-    let answers = end(World::new(NEVER), |authority| {
+    let answers = end(Company::new(NEVER), |authority| {
         block_on(async move {
             let pending = suspend(&authority);
             drop(authority);
@@ -219,12 +219,12 @@ fn an_authority_can_be_dropped_on_its_own_thread() {
             self.1.fetch_add(1, Ordering::SeqCst);
         }
     }
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.next(Call::Commit, Fault::Hang);
     let mut pending = suspend(&world.authority);
     let later = suspend(&world.authority);
     world.faults.wait_until_hanging();
-    let World { authority, faults, held, .. } = world;
+    let Company { world: World { authority, faults, .. }, held, .. } = world;
     let holds = Arc::new(Holds(Mutex::new(Some(authority)), AtomicUsize::new(0)));
     assert!(poll(&mut pending, &Waker::from(Arc::clone(&holds))).is_pending());
     faults.release();

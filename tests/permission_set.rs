@@ -1,18 +1,16 @@
 //! Properties of sets of permissions, each against lists and linear scans.
 #![allow(clippy::unwrap_used)]
 
-mod naive;
-
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use naive::{World, covers, minimal};
 use portcullis::{
     Action, Grant, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, Verb,
     resource_type, verb,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+use test_support::naive::{self, Domain, covers, minimal};
 
 const EXECUTE: Verb = verb!("execute");
 const APPROVE: Verb = verb!("approve");
@@ -24,13 +22,13 @@ fn actions() -> Vec<Action> {
 }
 
 /// Few values a field, so that permissions cover and meet each other often.
-fn world() -> World {
-    World::new(3, 6, &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE])
+fn world() -> Domain {
+    Domain::new(3, 6, &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE])
 }
 
 /// The resources of the world, and of each type, organization and id one that no permission can name.
 fn resources() -> Vec<Resource> {
-    World::new(
+    Domain::new(
         4,
         7,
         &[ResourceType::BUCKETS, resource_type!("invoices"), ResourceType::INSTANCE, resource_type!("unheard-of")],

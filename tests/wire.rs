@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionSet, Reason, Resource,
-    ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
+    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionError, PermissionSet,
+    Reason, Resource, ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
 };
 
 const ORG: &str = "0a1b2c3d4e5f6071";
@@ -35,6 +35,13 @@ fn ids_round_trip_in_both_forms() {
         round_trips!(OrgId, UserId, TokenId, ResourceId);
     }
     assert_eq!(format!("{:?}", org()), "OrgId(0a1b2c3d4e5f6071)");
+}
+
+#[test]
+fn a_resource_that_was_found_is_an_organization_or_a_user() {
+    assert_eq!(OrgId::from(ResourceId::from(org())), org());
+    let user = UserId::generate().unwrap();
+    assert_eq!(UserId::from(ResourceId::from(user)), user);
 }
 
 #[test]
@@ -86,9 +93,9 @@ fn malformed_ids_are_refused() {
 
 #[test]
 fn permissions_have_the_json_and_the_text_of_influxdb() {
-    let tasks = Resource::within(org(), ResourceType::TASKS).unwrap();
+    let tasks = Resource::within(org(), ResourceType::TASKS);
     let uuid: ResourceId = UUID.parse().unwrap();
-    let pattern = |kind, org, id| Pattern::new(kind, org, id).unwrap();
+    let pattern = |kind, org, id| Pattern::new(org, kind, id).unwrap();
     for (permission, json, text) in [
         (
             Permission::read(Resource::bucket(org(), bucket())),
@@ -111,7 +118,7 @@ fn permissions_have_the_json_and_the_text_of_influxdb() {
             "write:instance",
         ),
         (
-            Permission::read(Resource::organization(org())),
+            Permission::read(Resource::organization_itself(org())),
             r#"{"action":"read","resource":{"type":"orgs","orgID":"0a1b2c3d4e5f6071","id":"0a1b2c3d4e5f6071"}}"#,
             "read:orgs/0a1b2c3d4e5f6071/orgs/0a1b2c3d4e5f6071",
         ),
@@ -258,6 +265,21 @@ fn bad_permission_texts_are_refused() {
 }
 
 #[test]
+fn actions_are_read_by_name_and_a_permission_is_for_one() {
+    let buckets = Resource::buckets(org());
+    for (name, action) in [("read", Action::READ), ("write", Action::WRITE)] {
+        assert_eq!(name.parse(), Ok(action));
+        assert_eq!(Permission::new(action, buckets).unwrap().to_string(), format!("{name}:{buckets}"));
+    }
+    let text = |error: PermissionError| error.to_string();
+    assert_eq!("*".parse::<Action>().map_err(text), Err("unknown action `*`, expected `read` or `write`".into()));
+    for action in [Action::empty(), Action::READ_WRITE, Action::from_bits_retain(4)] {
+        let refused = format!("unknown action `{action}`, expected `read` or `write`");
+        assert_eq!(Permission::new(action, buckets).map_err(text), Err(refused));
+    }
+}
+
+#[test]
 fn resource_types_are_checked_by_name() {
     for name in ["a", "B2", "notificationEndpoints", "x-_9", "a23456789012345678901234"] {
         assert_eq!(ResourceType::new(name).unwrap().as_str(), name);
@@ -286,7 +308,7 @@ fn resource_types_are_checked_by_name() {
     assert_eq!(format!("{:?}", Resource::INSTANCE), "Resource(instance)");
     let error = Resource::within(org(), ResourceType::INSTANCE).unwrap_err();
     assert_eq!(error.to_string(), "`instance` is not part of any organization");
-    assert!(Pattern::new(Some(ResourceType::INSTANCE), Some(org()), None).is_err());
+    assert!(Pattern::new(Some(org()), Some(ResourceType::INSTANCE), None).is_err());
 }
 
 /// A kind of each name.
@@ -357,11 +379,9 @@ fn kinds_expand_to_the_permissions_that_influxdb_lists() {
     assert_eq!(operator.expanded().len(), 46);
     assert!(operator.expanded().contains(&Permission::read(Resource::INSTANCE)));
     assert_eq!(all_access.expanded().len(), 44);
-    assert!(
-        all_access.expanded().iter().all(|each| {
-            each.pattern().org() == Some(org()) && each.pattern().kind() != Some(ResourceType::INSTANCE)
-        })
-    );
+    assert!(all_access.expanded().iter().all(|each| {
+        each.pattern().organization() == Some(org()) && each.pattern().kind() != Some(ResourceType::INSTANCE)
+    }));
     assert_eq!(read_write.expanded(), Permission::read_write(Resource::bucket(org(), bucket())));
     for kind in kinds() {
         assert!(kind.permissions().covers(&kind.expanded().into_iter().collect()));
@@ -385,6 +405,8 @@ fn times_and_standings_are_read_as_written() {
     let time = Timestamp::from_micros(1_700_000_000_123_456);
     assert_eq!(serde_json::to_string(&time).unwrap(), "\"2023-11-14T22:13:20.123456Z\"");
     assert_eq!(serde_json::from_str::<Timestamp>("\"2023-11-14T22:13:20.123456Z\"").unwrap(), time);
+    assert_eq!("2023-11-14T22:13:20.123456Z".parse(), Ok(time));
+    assert_eq!("yesterday".parse::<Timestamp>().unwrap_err().to_string(), "timestamp format is invalid");
     assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
     assert!(serde_json::from_str::<Timestamp>("1700000000").is_err());
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");

@@ -41,7 +41,7 @@ impl Masks {
             let mask = types.fold(0, |mask, kind| mask | u64::from(actions.bits()) << (2 * kind));
             match pattern.id() {
                 Some(id) => floor.insert(id.as_uuid().as_u128(), mask),
-                None if pattern.org().is_none() => floor.everywhere |= mask,
+                None if pattern.organization().is_none() => floor.everywhere |= mask,
                 None => floor.types |= mask,
             }
         }
@@ -111,7 +111,7 @@ impl Scan {
     pub fn new(kind: &TokenKind) -> Self {
         let grant = |(pattern, actions): (portcullis::Pattern, portcullis::Action)| {
             let actions = actions.bits();
-            let org = pattern.org().map(|org| org.as_uuid().as_u128());
+            let org = pattern.organization().map(|org| org.as_uuid().as_u128());
             let id = pattern.id().map(|id| id.as_uuid().as_u128());
             match (pattern.kind().map(|kind| place(kind) as u8), org, id) {
                 (None, None, None) => Grant::All { actions },

@@ -1,14 +1,11 @@
 //! The algebra of permission sets against lists and linear scans.
 #![no_main]
 
-#[path = "../../tests/naive/mod.rs"]
-mod naive;
-
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use naive::{covers, minimal};
+use test_support::naive::{covers, minimal};
 use portcullis::{
     Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
 };
@@ -28,7 +25,7 @@ impl<'a> Arbitrary<'a> for One {
         let [action, kind, org, id] = u.arbitrary::<[u8; 4]>()?;
         let kind = TYPES.get(usize::from(kind) % (TYPES.len() + 1)).copied();
         let org = OrgId::try_from(u64::from(org) % 4).ok();
-        let pattern = Pattern::new(kind, org, id_of(id)).unwrap_or(Pattern::ANY);
+        let pattern = Pattern::new(org, kind, id_of(id)).unwrap_or(Pattern::ANY);
         Ok(Self(if action & 1 == 0 { Permission::read(pattern) } else { Permission::write(pattern) }))
     }
 }
@@ -45,7 +42,7 @@ fn requests(lists: [&[Permission]; 2]) -> BTreeSet<Resource> {
     for pattern in lists.into_iter().flatten().map(Permission::pattern) {
         for kind in pattern.kind().into_iter().chain([ResourceType::BUCKETS, ResourceType::INSTANCE, UNHEARD_OF]) {
             for org in
-                pattern.org().map(Some).into_iter().chain([None, OrgId::try_from(1).ok(), OrgId::try_from(9).ok()])
+                pattern.organization().map(Some).into_iter().chain([None, OrgId::try_from(1).ok(), OrgId::try_from(9).ok()])
             {
                 let Ok(whole) = org.map_or(Ok(Resource::global(kind)), |org| Resource::within(org, kind)) else {
                     continue;
@@ -98,7 +95,7 @@ fuzz_target!(|lists: (Vec<One>, Vec<One>)| {
             assert_eq!(union.allows(actions, &resource), naive::allows(&both, actions, &resource));
             assert_eq!(intersection.allows(actions, &resource), in_a && in_b);
             let id = resource.id();
-            let reached = match one.reach(actions, resource.kind(), resource.org()) {
+            let reached = match one.reach(actions, resource.kind(), resource.organization()) {
                 Reach::All => true,
                 Reach::Only(ids) => id.is_some_and(|id| ids.contains(&id)),
                 Reach::None => false,

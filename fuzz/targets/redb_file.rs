@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
 use portcullis::store::{ChangesError, CommitId, Position, Record};
+use portcullis::testing::records::{horizon, owner, token, token_described, token_id, tombstone};
 use portcullis::{RedbStore, Timestamp, TokenId, TokenStore};
 use redb::StorageBackend;
 

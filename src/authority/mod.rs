@@ -39,6 +39,7 @@ use crate::index::list::{Filter, Page};
 use crate::model::action::{Action, AsAction};
 use crate::model::decision::{Decision, Denial, decide};
 use crate::model::id::{OrgId, TokenId, UserId};
+use crate::model::kind::{KindName, TokenKind};
 use crate::model::permit::Permit;
 use crate::model::resource::{AsResource, Resource};
 use crate::model::status::Standing;
@@ -260,6 +261,21 @@ impl Authority {
         let sees = self.sight(&actor.into())?;
         let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
+    }
+
+    /// Checks that the actor may change tokens of an organization, or of none: all of them, or the one with this id. Every
+    /// change asks this again, and more (design rules 10 and 11).
+    ///
+    /// # Errors
+    /// It may not: [`Error::Denied`] or [`Error::OperatorsOnly`]. The actor is not accepted; or the store is being read anew.
+    pub fn may_manage(
+        &self,
+        actor: impl Into<Actor>,
+        organization: Option<OrgId>,
+        id: Option<TokenId>,
+    ) -> Result<(), Error> {
+        let any = TokenKind::restored(KindName::Custom, organization, Arc::default());
+        self.sight(&actor.into())?.writes(&any, id)
     }
 
     /// Returns what [`Principal::authorize`] would answer this token now. It needs no secret and gives no permit. The actor

@@ -256,6 +256,25 @@ impl<K> NewToken<K> {
 }
 
 impl<K: NewKind> NewToken<K> {
+    /// Checks the kind, so that tokens of different kinds have one type.
+    ///
+    /// [`Authority::create`](crate::Authority::create) checks it too, so this is needed only to hold such tokens together.
+    ///
+    /// ```
+    /// use portcullis::{NewToken, OrgId, ResourceType};
+    ///
+    /// let acme = OrgId::generate()?;
+    /// let both = [NewToken::all_access(acme), NewToken::custom(acme).read(ResourceType::TASKS).checked()?];
+    /// assert!(NewToken::custom(acme).checked().is_err()); // a token needs at least one permission
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The kind cannot be, as [`TokenKind::read_write`] and [`TokenKind::custom`] say.
+    pub fn checked(self) -> Result<NewToken, KindError> {
+        Ok(NewToken { kind: self.kind.build()?, details: self.details })
+    }
+
     /// Returns the kind, checked, and the rest.
     pub(crate) fn build(self) -> (Result<TokenKind, KindError>, Details) {
         (self.kind.build(), self.details)

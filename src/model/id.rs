@@ -227,3 +227,16 @@ macro_rules! resource_id_from {
 
 // Organizations, users and tokens are themselves resources.
 resource_id_from!(OrgId, UserId, TokenId);
+
+macro_rules! from_resource_id {
+    ($($name:ident),*) => {$(
+        /// The resource is one of that kind: for what a host looked up among them.
+        impl From<ResourceId> for $name {
+            fn from(id: ResourceId) -> Self {
+                Self(id.0)
+            }
+        }
+    )*};
+}
+
+from_resource_id!(OrgId, UserId);

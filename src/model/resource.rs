@@ -76,18 +76,31 @@ impl Resource {
     /// Returns the resource of this type, in the same place, that has the id.
     ///
     /// ```
-    /// use portcullis::{OrgId, Resource, ResourceType};
+    /// use portcullis::{OrgId, Resource, ResourceId, ResourceType};
     ///
-    /// // An organization is itself a resource.
     /// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
-    /// let itself = Resource::within(acme, ResourceType::ORGS).with_id(acme);
-    /// assert_eq!(itself.to_string(), "orgs/0a1b2c3d4e5f6071/orgs/0a1b2c3d4e5f6071");
+    /// let task: ResourceId = "1111111111111111".parse()?;
+    /// assert_eq!(Resource::within(acme, ResourceType::TASKS).with_id(task).id(), Some(task));
     /// # Ok::<(), portcullis::IdError>(())
     /// ```
     #[must_use]
     pub fn with_id(mut self, id: impl Into<ResourceId>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Creates an organization itself, which is a resource of its own: what renaming it is about.
+    ///
+    /// ```
+    /// use portcullis::{OrgId, Resource};
+    ///
+    /// let acme: OrgId = "0a1b2c3d4e5f6071".parse()?;
+    /// assert_eq!(Resource::organization_itself(acme).to_string(), "orgs/0a1b2c3d4e5f6071/orgs/0a1b2c3d4e5f6071");
+    /// # Ok::<(), portcullis::IdError>(())
+    /// ```
+    #[must_use]
+    pub fn organization_itself(organization: OrgId) -> Self {
+        Self::within(organization, ResourceType::ORGS).with_id(organization)
     }
 
     /// Creates one bucket of an organization.

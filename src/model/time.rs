@@ -1,6 +1,7 @@
 //! Points in time, and where they come from.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -62,6 +63,20 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+/// Why a text is not a time.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error(transparent)]
+pub struct TimestampError(humantime::TimestampError);
+
+/// RFC 3339 in UTC, such as `2027-01-15T08:00:00Z`.
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        humantime::parse_rfc3339(text).map(Self::from).map_err(TimestampError)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_rfc3339_micros((*self).into()).fmt(f)
@@ -83,7 +98,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        humantime::parse_rfc3339(&text).map(Self::from).map_err(de::Error::custom)
+        text.parse().map_err(de::Error::custom)
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use portcullis::testing::{Call, Fault};
 use portcullis::{Authority, Error};
 
-use crate::world::calls::{CASES, Case, set_up};
-use crate::world::{NEVER, SOON, View, World, eventually, following, host};
+use crate::calls::{CASES, Case, set_up};
+use test_support::company::{Company, View};
+use test_support::fixture::{NEVER, SOON, eventually, following, host};
 
 /// Runs `check` for each call and each of its commits, all at once: most of the time they wait.
 fn for_each_commit(follow: Duration, check: impl Fn(&Run<'_>) + Sync) {
@@ -15,7 +16,7 @@ fn for_each_commit(follow: Duration, check: impl Fn(&Run<'_>) + Sync) {
         for case in &CASES {
             scope.spawn(move || {
                 for n in 1..=case.commits {
-                    let world = World::new(follow);
+                    let world = Company::new(follow);
                     world.crowd(case.crowd);
                     (case.prepare)(&world);
                     let before = world.look();
@@ -32,7 +33,7 @@ struct Run<'a> {
     case: &'a Case,
     /// Which of its commits fails.
     n: u64,
-    world: &'a World,
+    world: &'a Company,
     before: View,
     revision: u64,
 }
@@ -230,7 +231,7 @@ fn setup_happens_once_however_its_commit_fails() {
 fn a_call_that_changes_nothing_still_asks_the_store() {
     for case in CASES.iter().filter(|case| case.commits == 0) {
         for fault in [Fault::Refuse, Fault::Panic] {
-            let world = World::new(NEVER);
+            let world = Company::new(NEVER);
             (case.prepare)(&world);
             let before = world.look();
             world.faults.next(Call::Changes, fault);

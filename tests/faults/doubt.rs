@@ -9,19 +9,20 @@ use portcullis::{
     TokenStore, Update, UserId,
 };
 
-use crate::world::{NEVER, World, eventually, following, host, now};
+use test_support::company::Company;
+use test_support::fixture::{NEVER, START, World, eventually, following, host};
 
 /// As often as a commit is tried before its callers are told that it is in doubt.
 const TRIES: u64 = 4;
 
-/// A world with a revocation of the sensor in doubt.
-fn in_doubt(fault: Fault) -> World {
-    let world = World::new(NEVER);
+/// A company with a revocation of the sensor in doubt.
+fn in_doubt(fault: Fault) -> Company {
+    let world = Company::new(NEVER);
     doubt(&world, fault);
     world
 }
 
-fn doubt(world: &World, fault: Fault) {
+fn doubt(world: &Company, fault: Fault) {
     (1..=TRIES).for_each(|n| world.faults.nth(Call::Commit, n, fault));
     let answer = world.authority.revoke(host(), world.sensor.id).wait();
     assert!(matches!(answer, Err(Error::InDoubt(_))), "{answer:?}");
@@ -65,7 +66,7 @@ fn a_commit_in_doubt_that_is_refused_at_last_is_dropped() {
 
 #[test]
 fn while_a_commit_is_in_doubt_others_are_told_that_nothing_of_theirs_changed() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.faults.always(Call::Commit, Fault::DoubtAfter);
     let first = world.authority.revoke(host(), world.sensor.id).wait();
     assert!(matches!(first, Err(Error::InDoubt(_))));
@@ -110,7 +111,7 @@ fn a_commit_in_doubt_is_told_once_when_it_is_settled() {
 #[test]
 fn closing_settles_what_is_in_doubt() {
     let world = in_doubt(Fault::DoubtBefore);
-    let World { authority, store, sensor, held, .. } = world;
+    let Company { world: World { authority, store, .. }, sensor, held, .. } = world;
     authority.close().wait().unwrap();
     assert!(held.iter().all(|principal| principal.check() == Err(Reason::Unavailable)));
     let authority = Authority::open(store).wait().unwrap();
@@ -120,12 +121,12 @@ fn closing_settles_what_is_in_doubt() {
 #[test]
 fn closing_with_a_commit_that_stays_in_doubt_ends() {
     for fault in [Fault::DoubtBefore, Fault::DoubtAfter, Fault::Panic] {
-        let world = World::new(NEVER);
+        let world = Company::new(NEVER);
         let before = world.look();
         world.faults.always(Call::Commit, fault);
         world.faults.always(Call::Touch, fault);
         let pending = world.authority.revoke(host(), world.sensor.id);
-        let World { authority, store, clock, sensor, held, .. } = world;
+        let Company { world: World { authority, store, clock, .. }, sensor, held, .. } = world;
         let closed = authority.close();
         assert!(matches!(pending.wait(), Err(Error::InDoubt(_))));
         closed.wait().unwrap();
@@ -139,7 +140,7 @@ fn closing_with_a_commit_that_stays_in_doubt_ends() {
 
 #[test]
 fn a_secret_in_doubt_cannot_be_chosen_again() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let chosen = || portcullis::Secret::new("a-secret-of-somebody-elses-own-choice");
     let new = || NewToken::all_access(world.organization).owner(world.owner).secret(chosen());
     (1..=TRIES).for_each(|n| world.faults.nth(Call::Commit, n, Fault::DoubtAfter));
@@ -170,7 +171,7 @@ impl TokenStore for Newest {
 
 #[test]
 fn what_others_committed_is_read_even_if_the_store_returns_a_later_position() {
-    let world = World::on(NEVER, Newest);
+    let world = Company::on(NEVER, Newest);
     doubt(&world, Fault::DoubtAfter);
     world.another().revoke(host(), world.brief.id).wait().unwrap();
     world.next_call();
@@ -180,7 +181,7 @@ fn what_others_committed_is_read_even_if_the_store_returns_a_later_position() {
 
 #[test]
 fn calls_of_several_commits_take_turns_with_others() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.crowd(2_100);
     world.faults.next(Call::Commit, Fault::Hang);
     let all = world.authority.revoke_all(host(), world.admin.id);
@@ -211,7 +212,7 @@ impl portcullis::Clock for Fragile {
 #[test]
 fn when_the_management_thread_dies_everything_is_denied_and_every_call_answered() {
     let breaks = Arc::new(Mutex::new(false));
-    let clock = Fragile(ManualClock::new(now()), Arc::clone(&breaks));
+    let clock = Fragile(ManualClock::new(START), Arc::clone(&breaks));
     let authority = following(NEVER).clock(clock).open(MemoryStore::new()).wait().unwrap();
     let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
     let held = authority.authenticate(root.secret.expose()).unwrap();

@@ -1,8 +1,7 @@
 //! No store failure produces a wrong answer.
 
+mod calls;
 mod commits;
 mod doubt;
 mod races;
 mod reads;
-#[path = "../world/mod.rs"]
-mod world;

@@ -8,20 +8,21 @@ use portcullis::{
     TokenKind, Update, UserId,
 };
 
-use crate::world::stores::{Others, Shared};
-use crate::world::{NEVER, World, eventually, following, head, host};
+use test_support::company::Company;
+use test_support::fixture::{NEVER, SOON, eventually, following, head, host};
+use test_support::stores::{Others, Shared};
 
-/// A world, and another authority that acts whenever the store is about to be called.
-fn with_other() -> (World, Others, Arc<Authority>) {
+/// A company, and another authority that acts whenever the store is about to be called.
+fn with_other() -> (Company, Others, Arc<Authority>) {
     let others = Others::default();
     let hook = others.clone();
-    let world = World::on(NEVER, move |store| Shared(store, hook));
+    let world = Company::on(NEVER, move |store| Shared(store, hook));
     let other = Arc::new(world.another());
     (world, others, other)
 }
 
 /// What admin's creation of a token answers when the other authority does this first.
-fn created_after(act: impl FnOnce(&Authority, &World) + Send + 'static) -> (World, Result<(), Error>) {
+fn created_after(act: impl FnOnce(&Authority, &Company) + Send + 'static) -> (Company, Result<(), Error>) {
     let (world, others, other) = with_other();
     let world = Arc::new(world);
     let seen = Arc::clone(&world);
@@ -69,8 +70,8 @@ fn an_actor_whose_owner_or_organization_was_suspended_meanwhile_is_refused() {
 }
 
 /// Read and write of all tokens of the organization, and nothing else.
-fn narrow(world: &World) -> TokenKind {
-    let pattern = Pattern::new(Some(ResourceType::AUTHORIZATIONS), Some(world.organization), None).unwrap();
+fn narrow(world: &Company) -> TokenKind {
+    let pattern = Pattern::new(Some(world.organization), Some(ResourceType::AUTHORIZATIONS), None).unwrap();
     let both = [Permission::read(pattern), Permission::write(pattern)];
     TokenKind::custom(Some(world.organization), both.into_iter().collect()).unwrap()
 }
@@ -182,7 +183,7 @@ fn a_call_that_always_meets_others_ends_busy() {
 
 #[test]
 fn a_change_elsewhere_holds_here_within_the_follow_interval() {
-    let world = World::new(crate::world::SOON);
+    let world = Company::new(SOON);
     let other = world.another();
     other.set_organization(host(), world.organization, Standing::Suspended).wait().unwrap();
     eventually("suspended", || world.held[1].check() == Err(Reason::OrganizationSuspended));

@@ -8,15 +8,16 @@ use portcullis::{
     Authority, Error, Filter, MemoryStore, NewToken, OpenError, Reason, Standing, Timestamp, TokenStore, Update, UserId,
 };
 
-use crate::world::stores::{Others, Reads, Restorable, Shared, paged};
-use crate::world::{NEVER, SOON, Token, World, eventually, following, head, host};
+use test_support::company::{Company, Token};
+use test_support::fixture::{NEVER, SOON, eventually, following, head, host};
+use test_support::stores::{Others, Reads, Restorable, Shared, paged};
 
 /// The faults of a [`FaultyStore`] that fail a call without its happening, or after it.
 const FAULTS: [Fault; 4] = [Fault::Refuse, Fault::DoubtBefore, Fault::DoubtAfter, Fault::Panic];
 
 #[test]
 fn an_opening_that_fails_at_any_page_is_an_error() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     let (store, faults) = FaultyStore::new(world.store.clone());
     let opened = following(NEVER).clock(world.clock.clone()).open(paged(store, 1)).wait().unwrap();
     assert_eq!(world.see(&opened), world.look());
@@ -35,7 +36,7 @@ fn an_opening_that_fails_at_any_page_is_an_error() {
 #[test]
 fn a_catch_up_that_fails_after_a_conflict_fails_the_call() {
     for fault in FAULTS {
-        let world = World::new(NEVER);
+        let world = Company::new(NEVER);
         let other = world.another();
         other.revoke(host(), world.brief.id).wait().unwrap();
         let before = world.look();
@@ -51,7 +52,7 @@ fn a_catch_up_that_fails_after_a_conflict_fails_the_call() {
 #[test]
 fn pages_are_seen_all_or_none() {
     for n in 2..=3 {
-        let world = World::on(NEVER, |store| paged(store, 1));
+        let world = Company::on(NEVER, |store| paged(store, 1));
         let other = world.another();
         // Never accepted: the owner was suspended before, though the record of that is replaced later.
         let owner = UserId::generate().unwrap();
@@ -86,7 +87,7 @@ fn pages_are_seen_all_or_none() {
 fn what_changes_between_two_pages_is_seen_as_it_is_in_the_end() {
     let others = Others::default();
     let hook = others.clone();
-    let world = World::on(NEVER, |store| Shared(paged(store, 1), hook));
+    let world = Company::on(NEVER, |store| Shared(paged(store, 1), hook));
     world.authority.set_owner(host(), world.owner, Standing::Suspended).wait().unwrap();
     let other = world.another();
     let owner = world.owner;
@@ -109,7 +110,7 @@ fn what_changes_between_two_pages_is_seen_as_it_is_in_the_end() {
 #[test]
 fn a_store_that_fails_while_it_is_followed_is_followed_again() {
     for fault in FAULTS {
-        let world = World::new(SOON);
+        let world = Company::new(SOON);
         world.faults.always(Call::Changes, fault);
         let calls = world.faults.calls(Call::Changes);
         eventually("tried", || world.faults.calls(Call::Changes) > calls + 3);
@@ -124,7 +125,7 @@ fn a_store_that_fails_while_it_is_followed_is_followed_again() {
 
 /// Nothing is accepted, nothing is shown, and nothing is said not to exist.
 #[track_caller]
-fn everything_is_denied(world: &World) {
+fn everything_is_denied(world: &Company) {
     for token in world.tokens() {
         assert_eq!(world.authority.authenticate(&token.secret).unwrap_err().reason(), Reason::Unavailable);
         assert!(matches!(world.authority.get(host(), token.id), Err(Error::Unavailable)));
@@ -139,7 +140,7 @@ fn everything_is_denied(world: &World) {
 }
 
 /// While everything is read anew: it hangs at the n-th page, then fails there, and works at last.
-fn is_read_anew(world: &World, n: u64) {
+fn is_read_anew(world: &Company, n: u64) {
     world.faults.nth(Call::Changes, n, Fault::Hang);
     world.faults.nth(Call::Changes, n + 1, Fault::Refuse);
     let pending = world.authority.revoke(host(), world.sensor.id);
@@ -157,7 +158,7 @@ fn is_read_anew(world: &World, n: u64) {
 
 #[test]
 fn when_the_changes_since_are_gone_everything_is_denied_until_it_is_read_anew() {
-    let world = World::on(NEVER, |store| paged(store, 1));
+    let world = Company::on(NEVER, |store| paged(store, 1));
     let other = world.another();
     other.delete(host(), world.idle.id).wait().unwrap();
     let new = NewToken::all_access(world.organization).owner(world.owner);
@@ -245,7 +246,7 @@ fn that_another_history_is_found_is_told_and_when_it_is_served() {
 
 #[test]
 fn a_store_that_has_forgotten_deletions_can_be_opened_page_by_page() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     world.authority.delete(host(), world.sensor.id).wait().unwrap();
     world.authority.purge(host(), Timestamp::MAX).wait().unwrap();
     let store = paged(world.store.clone(), 1);
@@ -278,7 +279,7 @@ fn a_store_that_can_never_be_read_to_its_end_keeps_nobody_waiting() {
 
 #[test]
 fn pages_that_lead_nowhere_are_a_failure() {
-    let world = World::new(NEVER);
+    let world = Company::new(NEVER);
     for store in [MemoryStore::new(), world.store.clone()] {
         let read = |store: &mut MemoryStore, since, limit| {
             let mut page = store.changes(since, limit)?;

@@ -4,10 +4,7 @@
 
 use std::time::Duration;
 
-use portcullis::{
-    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing,
-    Status, Update, UserId, Write,
-};
+use portcullis::{Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing, Status, Update, UserId, Write};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicBool, Ordering};

@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Action, Authority, AuthorizeError, Denial, Error, Expiry, Issued, KindError, Liveness, MemoryStore, NewToken,
+    Action, Authority, AuthorizeError, Denial, Error, Grant, Issued, KindError, Liveness, MemoryStore, NewToken,
     Permission, PermissionSet, Permit, Principal, Read, ReadWrite, Reason, Resource, ResourceType, Rotation, Secret,
-    Standing, Status, Timestamp, TokenId, TokenKind, TokenStore, Update, Write, decide, resource_type,
+    Standing, Timestamp, TokenId, TokenKind, TokenStore, Update, Verb, Write, decide, resource_type, verb,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
+use test_support::fixture::{HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
 
 const INVENTED: ResourceType = resource_type!("invented");
+const EXECUTE: Verb = verb!("execute");
+const UNHEARD_OF: Verb = verb!("unheard-of");
 
 /// Resources of every shape, in two organizations and outside of them.
 fn resources() -> Vec<Resource> {
     let mut resources = vec![
         Resource::INSTANCE,
         Resource::INSTANCE.with_id(bucket(1)),
-        Resource::organization(org(1)),
-        Resource::organization(org(2)),
+        Resource::organization_itself(org(1)),
+        Resource::organization_itself(org(2)),
     ];
     for kind in [ResourceType::BUCKETS, ResourceType::AUTHORIZATIONS, ResourceType::ORGS, INVENTED] {
-        let places =
-            [Some(Resource::global(kind)), Resource::within(org(1), kind).ok(), Resource::within(org(2), kind).ok()];
-        for whole in places.into_iter().flatten() {
+        for whole in [Resource::global(kind), Resource::within(org(1), kind), Resource::within(org(2), kind)] {
             resources.extend([whole, whole.with_id(bucket(1)), whole.with_id(bucket(2))]);
         }
     }
@@ -46,10 +46,17 @@ fn kinds() -> Vec<TokenKind> {
         TokenKind::read_write(org(1), many).unwrap(),
         custom(&["read:orgs/O/buckets"]),
         custom(&["write:orgs/O/invented", "read:orgs/O/*", "write:orgs/O/buckets/00000000000000b1"]),
+        custom(&["execute:orgs/O/invented", "read:orgs/O/invented", "*:orgs/O/buckets/00000000000000b2"]),
         TokenKind::custom(None, set(&["read:instance"])).unwrap(),
+        TokenKind::custom(None, set(&["execute:*", "*:orgs"])).unwrap(),
         TokenKind::custom(None, set(&["read:*", "write:buckets"])).unwrap(),
         TokenKind::custom(None, set(&["read:*/00000000000000b1", "write:orgs/P/buckets"])).unwrap(),
     ]
+}
+
+/// Every kind of request, with a verb that no permission names.
+fn actions() -> [Action; 5] {
+    [Action::READ, Action::WRITE, Action::READ_WRITE, EXECUTE.into(), UNHEARD_OF.into()]
 }
 
 /// Which of the resources a principal may act on.
@@ -58,18 +65,74 @@ fn allowed(principal: &Principal<'_>, action: Action) -> Vec<Resource> {
 }
 
 #[test]
-fn rule_01_a_request_for_nothing_or_for_an_unknown_action_is_denied() {
+fn rule_01_a_verb_that_nothing_grants_is_denied_and_named() {
     let world = World::new();
     for kind in kinds() {
+        let any = kind.permissions().iter().any(|permission| permission.grant() == Grant::Any);
         let principal = world.principal(NewToken::of_kind(kind));
         for resource in resources() {
-            let denial = principal.authorize(Action::empty(), resource).unwrap_err();
-            assert_eq!((denial.reason(), denial.missing().count()), (Reason::NoAction, 0));
-            for bits in 4..=u8::MAX {
-                let denial = principal.authorize(Action::from_bits_retain(bits), resource).unwrap_err();
-                assert_eq!((denial.reason(), denial.missing().count()), (Reason::UnknownAction, 0), "{bits}");
+            let answer = principal.authorize(UNHEARD_OF, resource);
+            if any {
+                continue;
             }
+            let denial = answer.unwrap_err();
+            assert_eq!(denial.to_string(), format!("missing permission `unheard-of:{resource}`"));
         }
+    }
+}
+
+#[test]
+fn rules_03_04_any_action_covers_verbs_to_come() {
+    let world = World::new();
+    let operator = world.principal(NewToken::operator());
+    assert_eq!(allowed(&operator, UNHEARD_OF.into()), resources());
+    let all_access = world.principal(NewToken::all_access(org(1)));
+    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.organization() == Some(org(1))).collect();
+    assert_eq!(allowed(&all_access, UNHEARD_OF.into()), mine);
+    // Reading and writing everything is not it.
+    let both = custom(org(1), &["read:orgs/O/*", "write:orgs/O/*"]);
+    let both = world.principal(both);
+    assert_eq!(allowed(&both, Action::READ_WRITE), mine);
+    assert!(allowed(&both, UNHEARD_OF.into()).is_empty());
+}
+
+#[test]
+fn rule_05_a_read_write_token_is_granted_no_verb() {
+    let refused = TokenKind::read_write(org(1), [(bucket(1), EXECUTE.into())]).unwrap_err();
+    let text = format!("a read/write token only reads and writes; bucket `{}` is granted `execute`", bucket(1));
+    assert_eq!(refused.to_string(), text);
+}
+
+#[test]
+fn rule_06_a_verb_is_granted_by_itself() {
+    let world = World::new();
+    let token = custom(org(1), &["execute:orgs/O/invented", "read:orgs/O/invented"]);
+    let principal = world.principal(token);
+    let invented = Resource::within(org(1), INVENTED);
+    assert!(principal.authorize(EXECUTE, invented).is_ok() && principal.authorize(Read, invented).is_ok());
+    assert!(principal.authorize(EXECUTE, invented.with_id(bucket(1))).is_ok());
+    for (action, elsewhere) in [
+        (Action::WRITE, invented),
+        (UNHEARD_OF.into(), invented),
+        (EXECUTE.into(), Resource::within(org(2), INVENTED)),
+        (EXECUTE.into(), Resource::buckets(org(1))),
+    ] {
+        assert!(principal.authorize(action, elsewhere).is_err(), "{action} {elsewhere}");
+    }
+}
+
+#[test]
+fn rule_07_a_permission_without_an_organization_is_read_in_the_tokens() {
+    let world = World::new();
+    let narrowed = world.issue(custom(org(1), &["read:invented", "execute:*"])).token;
+    let shown = format!("`read:orgs/{0}/invented`, `execute:orgs/{0}/*`", org(1));
+    assert_eq!(narrowed.kind().permissions().to_string(), shown);
+    let principal = world.principal(custom(org(1), &["read:invented", "execute:*"]));
+    for resource in resources() {
+        let mine = resource.organization() == Some(org(1));
+        assert_eq!(principal.authorize(EXECUTE, resource).is_ok(), mine, "{resource}");
+        let read = mine && resource.resource_type() == INVENTED;
+        assert_eq!(principal.authorize(Read, resource).is_ok(), read, "{resource}");
     }
 }
 
@@ -209,7 +272,7 @@ fn rule_02_a_token_that_is_not_live_is_denied_everything_and_the_reason_says_whi
             }
             assert_eq!(principal.check(), Err(reason));
             assert_eq!(principal.token().unwrap_err(), reason);
-            assert_eq!(principal.reach(Action::READ, ResourceType::BUCKETS, Some(org(1))).unwrap_err(), reason);
+            assert_eq!(principal.reach(Action::READ, Some(org(1)), ResourceType::BUCKETS).unwrap_err(), reason);
             let refused = world.authority.authenticate(issued.secret.expose()).unwrap_err();
             assert_eq!((refused.reason(), refused.to_string().as_str()), (reason, "the token is not accepted"));
         }
@@ -245,8 +308,8 @@ fn rule_03_an_operator_may_do_everything_everywhere() {
 fn rule_04_all_access_is_everything_in_its_organization_and_nothing_else() {
     let world = World::new();
     let all_access = world.principal(NewToken::all_access(org(1)));
-    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.org() == Some(org(1))).collect();
-    assert!(mine.iter().any(|resource| resource.kind() == INVENTED));
+    let mine: Vec<_> = resources().into_iter().filter(|resource| resource.organization() == Some(org(1))).collect();
+    assert!(mine.iter().any(|resource| resource.resource_type() == INVENTED));
     for action in [Action::READ, Action::WRITE, Action::READ_WRITE] {
         assert_eq!(allowed(&all_access, action), mine);
     }
@@ -273,7 +336,7 @@ fn rule_05_read_write_is_exactly_its_actions_on_exactly_its_buckets() {
 fn rule_06_a_permission_matches_when_every_field_that_it_sets_is_equal() {
     let world = World::new();
     let held = |permissions: &[&str]| world.principal(custom(org(1), permissions));
-    let within = |kind| Resource::within(org(1), kind).unwrap();
+    let within = |kind| Resource::within(org(1), kind);
     let principal = held(&["read:orgs/O/buckets"]);
     let buckets = within(ResourceType::BUCKETS);
     assert_eq!(allowed(&principal, Action::READ), [buckets, buckets.with_id(bucket(1)), buckets.with_id(bucket(2))]);
@@ -299,39 +362,35 @@ fn rule_06_actions_may_be_granted_by_different_permissions() {
 #[test]
 fn rule_06_instance_covers_the_instance_only_and_only_an_operator_gives_it() {
     let world = World::new();
-    let new = || NewToken::custom(None, set(&["read:instance", "write:instance"]));
+    let new = || NewToken::of_kind(TokenKind::custom(None, set(&["read:instance", "write:instance"])).unwrap());
     let principal = world.principal(new());
     assert_eq!(allowed(&principal, Action::READ_WRITE), [Resource::INSTANCE, Resource::INSTANCE.with_id(bucket(1))]);
 
     let operator = world.principal(NewToken::operator());
     ok(world.authority.create(&operator, new()));
-    let mighty = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let mighty = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     for actor in [mighty, world.principal(NewToken::all_access(org(1)))] {
         let refused = world.authority.create(&actor, new()).wait().unwrap_err();
         assert_eq!(refused.to_string(), "managing a token without an organization needs an operator token");
     }
     let inside = TokenKind::custom(Some(org(1)), set(&["read:instance"])).unwrap_err();
+    let text = format!("permission `read:instance` is not for organization `{}`", org(1));
+    assert_eq!(inside.to_string(), text);
     assert!(matches!(inside, KindError::Organization { .. }));
 }
 
 #[test]
 fn rule_06_the_authority_decides_as_the_pure_decision_does() {
     let world = World::new();
-    let liveness = Liveness {
-        status: Status::Active,
-        expires_at: Expiry::Never,
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
     // All but the revision, which only an authority has.
     let told = |denial: Denial| (denial.reason(), denial.resource(), denial.missing().collect::<Vec<_>>());
     for kind in kinds() {
         let principal = world.principal(NewToken::of_kind(kind.clone()));
         assert_eq!(principal.token().unwrap().kind(), &kind);
         for resource in resources() {
-            for action in (0..8).map(Action::from_bits_retain) {
+            for action in actions() {
                 let answer = principal.authorize(action, resource).map(|_| ()).map_err(told);
-                let expected = decide(&kind, &liveness, action, &resource, START).map_err(told);
+                let expected = decide(&kind, &Liveness::ACTIVE, action, &resource, START).map_err(told);
                 assert_eq!(answer, expected, "{kind:?} {resource}");
             }
         }
@@ -344,11 +403,13 @@ fn rule_07_no_permission_of_one_organization_matches_in_another_or_in_none() {
     for kind in kinds().into_iter().filter(|kind| kind.organization() == Some(org(1))) {
         let principal = world.principal(NewToken::of_kind(kind));
         for action in [Action::READ, Action::WRITE] {
-            assert!(allowed(&principal, action).iter().all(|resource| resource.org() == Some(org(1))));
+            assert!(allowed(&principal, action).iter().all(|resource| resource.organization() == Some(org(1))));
         }
     }
     // Also where a token without an organization names one.
-    let principal = world.principal(NewToken::custom(None, set(&["write:orgs/P/buckets/00000000000000b1"])));
+    let principal = world.principal(NewToken::of_kind(
+        TokenKind::custom(None, set(&["write:orgs/P/buckets/00000000000000b1"])).unwrap(),
+    ));
     assert_eq!(allowed(&principal, Action::WRITE), [Resource::bucket(org(2), bucket(1))]);
 }
 

@@ -10,7 +10,7 @@ use portcullis::{
     ActorName, Authority, Error, Event, EventKind, MemoryStore, NewToken, RedbStore, Rotation, Standing, Update,
 };
 
-use crate::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
+use test_support::fixture::{Events, HOUR, World, all, eventually, host, id_of, ids, ok, org, text, user};
 
 const IN_DOUBT: &str = "the store failed and the change is in doubt; read it back later to see";
 
@@ -44,6 +44,36 @@ fn rule_19_what_was_acknowledged_survives_a_crash() {
     for issued in [&revoked, &deleted] {
         assert!(survived.authenticate(issued.secret.expose()).is_err());
     }
+}
+
+#[test]
+fn rule_19_a_replaced_file_takes_no_changes_and_decisions_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, backup) = (directory.path().join("tokens.redb"), directory.path().join("backup.redb"));
+    let authority = Authority::open(RedbStore::open(&file).unwrap()).wait().unwrap();
+    let token = authority.create(host(), new()).wait().unwrap();
+    std::fs::copy(&file, &backup).unwrap();
+    let later = authority.create(host(), new()).wait().unwrap();
+    std::fs::write(&file, std::fs::read(&backup).unwrap()).unwrap();
+    for _ in 0..3 {
+        let Err(Error::Store(error)) = authority.create(host(), new()).wait() else { panic!() };
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`{}` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart",
+                file.display()
+            )
+        );
+    }
+    for issued in [&token, &later] {
+        authority.authenticate(issued.secret.expose()).unwrap();
+    }
+    drop(authority);
+    // The backup was not written to, and is what the next start uses.
+    assert!(std::fs::read(&file).unwrap() == std::fs::read(&backup).unwrap());
+    let restarted = Authority::open(RedbStore::open(&file).unwrap()).wait().unwrap();
+    restarted.authenticate(token.secret.expose()).unwrap();
+    assert!(restarted.authenticate(later.secret.expose()).is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use portcullis::{
     RedbStore, Resource, Standing, SystemClock, Timestamp, TokenId, TokenStore, Update,
 };
 
-use crate::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
+use test_support::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// What the builder's documentation says.

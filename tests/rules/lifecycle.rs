@@ -7,7 +7,7 @@ use portcullis::{
     Write,
 };
 
-use crate::fixture::{HOUR, World, all, bucket, eventually, host, id_of, ok, org, text, user};
+use test_support::fixture::{HOUR, World, all, bucket, eventually, host, id_of, ok, org, text, user};
 
 #[test]
 fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {

@@ -6,7 +6,9 @@ use portcullis::{
     Creator, Error, MemoryStore, NewToken, Principal, RedbStore, Rotation, Standing, Status, TokenKind, Update, Updated,
 };
 
-use crate::fixture::{HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user};
+use test_support::fixture::{
+    HOUR, START, TICK, World, all, bucket, custom, host, id_of, ids, ok, org, set, text, user,
+};
 
 const SET_UP_BEFORE: &str = "setup was done before; an operator, or the host, makes further operator tokens";
 
@@ -44,7 +46,7 @@ fn rule_09_setup_is_for_a_store_that_never_held_an_operator() {
 #[test]
 fn rule_09_an_operator_that_was_another_kind_before_counts_too() {
     let world = World::new();
-    let id = world.issue(NewToken::custom(None, set(&["read:users"]))).token.id();
+    let id = world.issue(NewToken::of_kind(TokenKind::custom(None, set(&["read:users"])).unwrap())).token.id();
     ok(world.authority.update(host(), id, Update::new().kind(TokenKind::operator())));
     assert_eq!(text(world.authority.setup(user(1))), SET_UP_BEFORE);
     ok(world.authority.delete(host(), id));
@@ -64,9 +66,35 @@ fn rule_09_that_setup_was_done_is_durable() {
 }
 
 #[test]
+fn rule_10_who_may_manage_tokens_can_be_asked_before() {
+    let world = World::new();
+    let one = world.issue(NewToken::all_access(org(1))).token.id();
+    let asked = |new: NewToken, organization, id| {
+        let answer = world.authority.may_manage(&world.principal(new), organization, id);
+        answer.map_err(|error| error.to_string())
+    };
+    let missing = |what: String| Err(format!("missing permission `write:{what}`"));
+    let all = format!("orgs/{}/authorizations", org(1));
+    let on_one = || custom(org(1), &[&format!("write:orgs/O/authorizations/{one}")]);
+    assert_eq!(asked(NewToken::operator(), None, None), Ok(()));
+    assert_eq!(asked(NewToken::all_access(org(1)), Some(org(1)), None), Ok(()));
+    assert_eq!(asked(NewToken::all_access(org(2)), Some(org(1)), None), missing(all.clone()));
+    assert_eq!(asked(on_one(), Some(org(1)), Some(one)), Ok(()));
+    assert_eq!(asked(on_one(), Some(org(1)), None), missing(all));
+    let operators = "managing a token without an organization needs an operator token";
+    assert_eq!(asked(NewToken::all_access(org(1)), None, None), Err(operators.into()));
+    world.authority.may_manage(host(), None, None).unwrap();
+    let revoked = world.principal(NewToken::operator());
+    ok(world.authority.revoke(host(), id_of(&revoked)));
+    let refused = world.authority.may_manage(&revoked, None, None).unwrap_err();
+    assert_eq!(refused.to_string(), "the acting token is not accepted: the token is revoked");
+}
+
+#[test]
 fn rule_09_of_racing_setups_exactly_one_wins() {
     for _ in 0..20 {
-        let world = World { store: MemoryStore::new(), ..World::new() };
+        let mut world = World::new();
+        world.store = MemoryStore::new();
         // Two authorities, as in two processes, and two threads on each.
         let nodes = [world.node(), world.node()];
         let barrier = Barrier::new(4);
@@ -92,7 +120,7 @@ fn rule_09_later_only_an_operator_or_the_host_makes_operators() {
     let operator = world.login(&root);
     for actor in [
         world.principal(NewToken::all_access(org(1))),
-        world.principal(NewToken::custom(None, set(&["read:*", "write:*"]))),
+        world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap())),
         world.principal(NewToken::read_write(org(1)).read(bucket(1))),
     ] {
         let answer = world.authority.create(&actor, NewToken::operator());
@@ -113,7 +141,7 @@ fn rule_10_no_amplification_by_kind() {
     let all_access = world.principal(NewToken::all_access(org(1)));
     for new in [
         NewToken::all_access(org(1)),
-        NewToken::read_write(org(1)).write(bucket(1)),
+        NewToken::read_write(org(1)).write(bucket(1)).checked().unwrap(),
         custom(org(1), &["write:orgs/O/invented"]),
     ] {
         ok(world.authority.create(&all_access, new));
@@ -334,7 +362,7 @@ fn rule_11_to_end_a_token_the_actor_covers_its_kind_and_has_write() {
     world.authority.revoke(&janitor, target).wait().unwrap();
     // Operators are ended by operators only.
     let operator = world.principal(NewToken::operator());
-    let everything = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let everything = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     let answer = world.authority.revoke(&everything, id_of(&operator));
     assert_eq!(text(answer), format!("token `{}` not found", id_of(&operator)));
     world.authority.revoke(&operator, id_of(&everything)).wait().unwrap();
@@ -386,7 +414,8 @@ fn a_principal_has_its_tokens_id_as_long_as_its_secret_is_the_tokens() {
 #[test]
 fn rule_11_a_live_token_looks_at_itself_and_revokes_itself_but_does_not_rotate_itself() {
     let world = World::new();
-    for new in [NewToken::operator(), NewToken::all_access(org(1)), NewToken::read_write(org(1)).read(bucket(1))] {
+    let reader = NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap();
+    for new in [NewToken::operator(), NewToken::all_access(org(1)), reader] {
         let principal = world.principal(new);
         let id = id_of(&principal);
         assert_eq!(world.authority.get(&principal, id).unwrap(), principal.token().unwrap());
@@ -547,7 +576,7 @@ fn an_actor_that_is_not_accepted_or_belongs_elsewhere_manages_nothing() {
 #[test]
 fn only_operators_and_the_host_change_standings_and_purge() {
     let world = World::new();
-    let actor = world.principal(NewToken::custom(None, set(&["read:*", "write:*"])));
+    let actor = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()));
     let needs = "needs an operator token";
     let suspended = Standing::Suspended;
     let answers = [

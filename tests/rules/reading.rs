@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portcullis::{Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, Update};
+use portcullis::{
+    Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, TokenKind, Update,
+};
 
-use crate::fixture::{
+use test_support::fixture::{
     HOUR, START, TICK, World, all, bucket, custom, eventually, host, id_of, ids, listed, ok, org, set, user,
 };
 
@@ -17,10 +19,10 @@ fn crowd(world: &World) -> Vec<Token> {
         NewToken::operator(),
         NewToken::all_access(org(1)),
         NewToken::all_access(org(2)),
-        NewToken::read_write(org(1)).read(bucket(1)),
-        NewToken::read_write(org(2)).read(bucket(1)),
+        NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap(),
+        NewToken::read_write(org(2)).read(bucket(1)).checked().unwrap(),
         custom(org(1), &["read:orgs/O/buckets"]),
-        NewToken::custom(None, set(&["read:orgs/O/buckets"])),
+        NewToken::of_kind(TokenKind::custom(None, set(&["read:orgs/O/buckets"])).unwrap()),
     ];
     news.into_iter().map(|new| world.issue(new).token).collect()
 }
@@ -37,11 +39,13 @@ fn rule_12_a_token_is_shown_to_those_with_read_on_its_organizations_authorizatio
         (NewToken::all_access(org(1)), &in_first),
         (custom(org(1), &["read:orgs/O/authorizations"]), &in_first),
         (custom(org(1), &["write:orgs/O/authorizations", "read:orgs/O/buckets"]), &|_| false),
-        (NewToken::read_write(org(1)).read(bucket(1)), &|_| false),
+        (NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap(), &|_| false),
         (custom(org(2), &[&one_of_them]), &|token| token.id() == one),
         // Not even with read on everything: tokens without an organization are shown to Operators only.
-        (NewToken::custom(None, set(&["read:*", "write:*"])), &|token| token.organization().is_some()),
-        (NewToken::custom(None, set(&["read:instance"])), &|_| false),
+        (NewToken::of_kind(TokenKind::custom(None, set(&["read:*", "write:*"])).unwrap()), &|token| {
+            token.organization().is_some()
+        }),
+        (NewToken::of_kind(TokenKind::custom(None, set(&["read:instance"])).unwrap()), &|_| false),
     ];
     for (new, shown) in cases {
         let principal = world.principal(new);
@@ -123,10 +127,11 @@ fn rule_12_where_a_page_ends_tells_nothing_of_tokens_that_are_not_shown() {
     let page = world.authority.list(&reader, &Filter::default(), None, 1).unwrap();
     assert_eq!((ids(&page.tokens), page.next), (vec![seen[0]], Some(seen[0])));
     // Nor where it sees those of some organizations, or of all, and none that has no organization.
-    let of_others = world.principal(NewToken::custom(None, set(&["read:orgs/P/authorizations"])));
+    let of_others =
+        world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:orgs/P/authorizations"])).unwrap()));
     let page = world.authority.list(&of_others, &Filter::default(), None, 1).unwrap();
     assert_eq!((ids(&page.tokens), page.next), (vec![id_of(&of_others)], None));
-    let of_all = world.principal(NewToken::custom(None, set(&["read:authorizations"])));
+    let of_all = world.principal(NewToken::of_kind(TokenKind::custom(None, set(&["read:authorizations"])).unwrap()));
     world.clock.advance(HOUR);
     let hidden = world.issue(NewToken::operator()).token.id();
     world.clock.advance(HOUR);

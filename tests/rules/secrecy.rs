@@ -14,9 +14,12 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user};
-use crate::stores::Restorable;
-use crate::walk::{self, Hidden, KEY, Walk, look};
+use test_support::fixture::{
+    Events, HOUR, START, TICK, World, bucket, custom, eventually, host, id_of, ok, org, set, user,
+};
+use test_support::look;
+use test_support::stores::Restorable;
+use test_support::walk::{self, Hidden, KEY, Walk};
 
 /// Public, and not walked.
 const NOT_WALKED: &[&str] = &[
@@ -126,7 +129,7 @@ fn life(world: &World, node: &Authority, walk: &mut Walk, name: &str) {
     let caller = node.authenticate(given.secret.expose()).unwrap();
     look!(walk, caller.authorize(Read, Resource::bucket(org(1), bucket(1))).unwrap());
     look!(walk, caller.authorize(ReadWrite, Resource::INSTANCE).unwrap_err());
-    look!(walk, caller.reach(Action::READ, ResourceType::BUCKETS, Some(org(1))).unwrap());
+    look!(walk, caller.reach(Action::READ, Some(org(1)), ResourceType::BUCKETS).unwrap());
     let explained = node.explain(host(), given.token.id(), Action::WRITE, &Resource::INSTANCE).unwrap();
     look!(walk, explained, explained.denial().unwrap());
 
@@ -200,7 +203,7 @@ fn refusals(world: &World, walk: &mut Walk) {
     let (_, operator) = issue(NewToken::operator());
     let (admin, secret) = issue(NewToken::all_access(org(1)).expires_in(HOUR));
     let (revoked, former) = issue(NewToken::all_access(org(1)));
-    let (_, sensor) = issue(NewToken::read_write(org(1)).write(bucket(1)));
+    let (_, sensor) = issue(NewToken::read_write(org(1)).write(bucket(1)).checked().unwrap());
     let (other, _) = issue(NewToken::all_access(org(2)));
     let (narrow, custom) = issue(custom(org(1), &["write:orgs/O/authorizations", "read:orgs/O/authorizations"]));
     [&operator, &secret, &former, &sensor, &custom].iter().for_each(|secret| walk.hidden.add(secret.expose()));
@@ -221,7 +224,8 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, node.get(&caller, other.id()).unwrap_err());
     look!(walk, node.update(host(), revoked.id(), Update::new()).wait().unwrap_err());
     look!(walk, node.update(host(), id, Update::new().kind(TokenKind::all_access(org(2)))).wait().unwrap_err());
-    let empty = node.create(host(), NewToken::custom(None, PermissionSet::default()).owner(user(1)));
+    let empty = node
+        .create(host(), NewToken::of_kind(TokenKind::custom(None, PermissionSet::default()).unwrap()).owner(user(1)));
     let empty = empty.wait().unwrap_err();
     if let Error::Kind(why) = &empty {
         look!(walk, *why);
@@ -342,13 +346,23 @@ fn stores(world: &World, walk: &mut Walk) {
 fn pure(walk: &mut Walk) {
     let resource = Resource::bucket(org(1), bucket(1));
     let pattern = Pattern::from(resource);
-    look!(walk, Read, Write, ReadWrite, Action::READ, resource, resource.kind(), pattern, Permission::read(pattern));
+    look!(
+        walk,
+        Read,
+        Write,
+        ReadWrite,
+        Action::READ,
+        resource,
+        resource.resource_type(),
+        pattern,
+        Permission::read(pattern)
+    );
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
+    look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
     look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
-    look!(walk, Pattern::new(Some(ResourceType::INSTANCE), Some(org(1)), None).unwrap_err());
-    let active = Standing::Active;
-    let live = Liveness { status: Status::Active, expires_at: Expiry::At(START), owner: active, organization: active };
+    look!(walk, Pattern::new(Some(org(1)), Some(ResourceType::INSTANCE), None).unwrap_err());
+    let live = Liveness::ACTIVE.expires_at(START);
     look!(
         walk,
         live,

@@ -7,7 +7,7 @@ use portcullis::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::fixture::{HOUR, START, TICK, World, bucket, hex, host, id_of, ok, org, text, user};
+use test_support::fixture::{HOUR, START, TICK, World, bucket, hex, host, id_of, ok, org, text, user};
 
 const USED: &str = "the chosen secret was used before";
 

@@ -7,7 +7,7 @@ use portcullis::{
     Authority, Error, MemoryStore, NewToken, Reason, Rotation, Standing, Status, Timestamp, TokenId, TokenStore, Update,
 };
 
-use crate::fixture::{HOUR, START, World, all, host, ok, org, text, user};
+use test_support::fixture::{HOUR, START, World, all, host, ok, org, text, user};
 
 /// Runs it on as many threads at once as there are authorities.
 fn race<T: Send>(authorities: &[&Authority], run: impl Fn(usize, &Authority) -> T + Sync) -> Vec<T> {

@@ -69,7 +69,7 @@ impl Scan {
     }
 
     pub fn allows(&self, request: &Resource) -> bool {
-        let fits = |(org, id): &(OrgId, ResourceId)| request.id() == Some(*id) && request.org() == Some(*org);
+        let fits = |(org, id): &(OrgId, ResourceId)| request.id() == Some(*id) && request.organization() == Some(*org);
         request.kind() == ResourceType::BUCKETS && self.grants.iter().any(fits)
     }
 }
@@ -81,7 +81,7 @@ pub fn permissions(case: &Case) -> HashSet<Permission> {
 /// The resource, its type, its id, its organization.
 pub fn probe(permissions: &HashSet<Permission>, request: &Resource) -> bool {
     let holds = |kind, id| {
-        Pattern::new(kind, request.org(), id).is_ok_and(|each| permissions.contains(&Permission::read(each)))
+        Pattern::new(request.organization(), kind, id).is_ok_and(|each| permissions.contains(&Permission::read(each)))
     };
     holds(Some(request.kind()), request.id())
         || holds(Some(request.kind()), None)

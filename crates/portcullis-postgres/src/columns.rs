@@ -1,7 +1,7 @@
 //! Records as columns: the bytes that count, and what people can read.
 
-use portcullis::Timestamp;
 use portcullis::store::Record;
+use portcullis::{KindName, Timestamp};
 
 /// The columns of many records, in the order of the statement's parameters.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Columns {
             columns.record.push(record.encode());
             columns.what.push(summary.what.as_str());
             columns.id.push(summary.id.map(|id| id.to_string()));
-            columns.kind.push(summary.kind.map(|kind| kind.as_str()));
+            columns.kind.push(summary.kind.map(KindName::as_str));
             columns.organization.push(summary.organization.map(|id| id.to_string()));
             columns.owner.push(summary.owner.map(|id| id.to_string()));
             columns.status.push(summary.status);

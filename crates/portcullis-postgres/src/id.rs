@@ -4,9 +4,14 @@ use portcullis::IdError;
 use sqlx::decode::Decode;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef, Postgres};
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
 use sqlx::types::Type;
 use uuid::{NonNilUuid, Uuid};
+
+/// The types `uuid` and `uuid[]`, which have these numbers on every server.
+const UUID: Oid = Oid(2950);
+const UUIDS: Oid = Oid(2951);
 
 /// An id as sqlx binds and reads it: an [`OrgId`](portcullis::OrgId), [`UserId`](portcullis::UserId),
 /// [`TokenId`](portcullis::TokenId) or [`ResourceId`](portcullis::ResourceId) in a column of type `uuid`.
@@ -38,25 +43,29 @@ impl<T> From<T> for Sql<T> {
 
 impl<T: Into<NonNilUuid>> Type<Postgres> for Sql<T> {
     fn type_info() -> PgTypeInfo {
-        <Uuid as Type<Postgres>>::type_info()
+        PgTypeInfo::with_oid(UUID)
     }
 }
 
 impl<T: Into<NonNilUuid>> PgHasArrayType for Sql<T> {
     fn array_type_info() -> PgTypeInfo {
-        <Uuid as PgHasArrayType>::array_type_info()
+        PgTypeInfo::with_oid(UUIDS)
     }
 }
 
 impl<T: Copy + Into<NonNilUuid>> Encode<'_, Postgres> for Sql<T> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Encode::<Postgres>::encode(self.0.into().get(), buffer)
+        buffer.extend_from_slice(self.0.into().get().as_bytes());
+        Ok(IsNull::No)
     }
 }
 
 impl<T: TryFrom<Uuid, Error = IdError>> Decode<'_, Postgres> for Sql<T> {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
-        let uuid = <Uuid as Decode<Postgres>>::decode(value)?;
+        let uuid = match value.format() {
+            PgValueFormat::Binary => Uuid::from_slice(value.as_bytes()?)?,
+            PgValueFormat::Text => Uuid::try_parse(value.as_str()?)?,
+        };
         Ok(Self(uuid.try_into()?))
     }
 }

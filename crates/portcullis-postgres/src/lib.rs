@@ -15,18 +15,20 @@
 //!
 //! # sqlx
 //!
-//! The store speaks to PostgreSQL through [sqlx](sqlx) 0.9, which this crate re-exports: `portcullis_postgres::sqlx`. A new
+//! The store speaks to PostgreSQL through [sqlx] 0.9, which this crate re-exports: `portcullis_postgres::sqlx`. A new
 //! major version of sqlx is a new major version of this crate, not of `portcullis`.
 //!
-//! Connections are encrypted where sqlx has TLS and the URL asks for it (`?sslmode=verify-full`). To have TLS, enable one
-//! feature of this crate, or any of sqlx's own `tls-…` features in your `Cargo.toml`:
+//! Connections are encrypted where sqlx has TLS and the URL asks for it (`?sslmode=verify-full`). Enable the feature
+//! `tls-rustls` of this crate, which is sqlx's feature of that name, or another `tls-…` feature of sqlx in your own
+//! `Cargo.toml`:
 //!
-//! | feature | what it adds |
-//! | --- | --- |
-//! | `tls-rustls` | TLS by rustls |
-//! | `tls-native-tls` | TLS by the library of the system |
+//! ```toml
+//! [dependencies]
+//! portcullis-postgres = "0.1"
+//! sqlx = { version = "0.9", default-features = false, features = ["tls-native-tls"] }
+//! ```
 //!
-//! Without one, a server that requires TLS is refused with an error.
+//! Without such a feature, a URL that requires TLS is an error when the store connects.
 //!
 //! # Ids in a host's own tables
 //!

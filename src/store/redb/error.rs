@@ -1,5 +1,6 @@
 //! Why a token store's file cannot be used.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,18 @@ pub enum RedbError {
     /// Another process, or another store of this one, has the file open.
     #[error("`{file}` is in use; close the other process or store that has it open, or use another file", file = .0.display())]
     Locked(PathBuf),
+    /// The file system does not lock files, so nothing would keep another process from opening the same file.
+    #[error("`{file}` is on a file system that does not lock files; use a file on a local disk", file = .0.display())]
+    NoLocks(PathBuf),
+    /// The file was removed, replaced or overwritten while the store had it open. The change was not acknowledged.
+    ///
+    /// The authority goes on deciding from memory. A file that was moved can be moved back; otherwise decide which file is to
+    /// be used, put it there, and restart.
+    #[error(
+        "`{file}` was removed, replaced or overwritten while it was open; put the file that is to be used there and restart",
+        file = .0.display()
+    )]
+    Replaced(PathBuf),
     /// The file holds something else.
     #[error(
         "`{file}` is not a token store and was left as it is; name a token store, or a file that does not exist yet",
@@ -25,7 +38,7 @@ pub enum RedbError {
     /// The file was made by a later version of this library.
     #[error(
         "`{file}` has layout {found}, this version reads up to {newest}; use the version that wrote it",
-        file = .file.display(), newest = super::LAYOUT
+        file = .file.display(), newest = super::layout::LAYOUT
     )]
     NewerLayout {
         /// The file.
@@ -38,8 +51,8 @@ pub enum RedbError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What redb found.
-        source: Box<redb::Error>,
+        /// What was found.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A record in the file cannot be read.
     #[error(
@@ -65,18 +78,18 @@ pub enum RedbError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Reading or writing failed. The store opens the file anew for the next call.
+    /// Reading or writing failed. The store opens the file again for the next call.
     #[error("`{file}` could not be read or written; check the disk and try again", file = .file.display())]
     Failed {
         /// The file.
         file: PathBuf,
-        /// What redb says.
-        source: Box<redb::Error>,
+        /// What the disk or the database says.
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl RedbError {
-    /// Whether another process or store has the file open: trying again later may help.
+    /// Reports whether another process or store has the file open. Trying again later may help.
     #[must_use]
     pub const fn is_locked(&self) -> bool {
         matches!(self, Self::Locked(_))
@@ -84,12 +97,13 @@ impl RedbError {
 
     pub(super) fn failed(file: &Path, error: impl Into<redb::Error>) -> Self {
         let file = file.to_owned();
-        let source = Box::new(error.into());
-        match &*source {
-            redb::Error::Corrupted(_) => Self::Damaged { file, source },
+        match error.into() {
+            error @ redb::Error::Corrupted(_) => Self::Damaged { file, source: Box::new(error) },
             // It is shorter than it says.
-            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Damaged { file, source },
-            _ => Self::Failed { file, source },
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Damaged { file, source: Box::new(redb::Error::Io(error)) }
+            }
+            error => Self::Failed { file, source: Box::new(error) },
         }
     }
 

@@ -1,6 +1,7 @@
 //! A file that is read but not written until it has turned out to be ours.
 
 use std::io;
+use std::mem;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +9,8 @@ use redb::{BackendError, StorageBackend};
 
 /// What a redb file begins with.
 const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
-/// The rest of the header, which redb writes together with it.
-const HEADER: u64 = 320;
+/// The length of the header, which redb writes at every commit.
+const HEADER: usize = 320;
 
 /// A backend whose writes are kept in memory until [`let_through`](Self::let_through).
 ///
@@ -23,8 +24,17 @@ struct Inner {
     file: Arc<dyn StorageBackend>,
     lock: Lock,
     may_create: bool,
-    /// What redb did, in order; `None` once all is let through.
-    held: Mutex<Option<Vec<Change>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// What redb did, in order, none of which is in the file.
+    Held(Vec<Change>),
+    /// All is let through. The header is as redb wrote it last.
+    Through(Vec<u8>),
+    /// The file is somebody else's, and is written no more.
+    Abandoned,
 }
 
 /// How the file is locked while this has it.
@@ -47,39 +57,61 @@ enum Change {
 
 impl Held {
     pub(super) fn new(file: Arc<dyn StorageBackend>, lock: Lock, may_create: bool) -> Self {
-        Self(Arc::new(Inner { file, lock, may_create, held: Mutex::new(Some(Vec::new())) }))
+        Self(Arc::new(Inner { file, lock, may_create, state: Mutex::new(State::Held(Vec::new())) }))
     }
 
     /// Does to the file all that was held back, in the order in which redb did it, so that a crash in between is like a
     /// crash of redb; from now on nothing is held back.
     pub(super) fn let_through(&self) -> io::Result<()> {
-        let mut held = self.held();
-        // Should a step fail, the rest and all that follows stays in memory.
-        for change in held.replace(Vec::new()).unwrap_or_default() {
-            match change {
-                Change::SetLen(len) => self.0.file.set_len(len)?,
-                Change::Write(offset, data) => self.0.file.write(offset, &data)?,
-                Change::Sync => self.0.file.sync_data()?,
+        let mut state = self.state();
+        // Should a step fail, the rest and all that follows stays out.
+        if let State::Held(changes) = mem::replace(&mut *state, State::Abandoned) {
+            for change in changes {
+                match change {
+                    Change::SetLen(len) => self.0.file.set_len(len)?,
+                    Change::Write(offset, data) => self.0.file.write(offset, &data)?,
+                    Change::Sync => self.0.file.sync_data()?,
+                }
             }
         }
-        *held = None;
+        let len = usize::try_from(self.0.file.len()?).unwrap_or(usize::MAX);
+        let mut header = vec![0; len.min(HEADER)];
+        self.0.file.read(0, &mut header)?;
+        *state = State::Through(header);
         Ok(())
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Vec<Change>>> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the file's header is as redb wrote it last. Each commit changes it, so no other state of the file has the same.
+    pub(super) fn is_as_left(&self) -> io::Result<bool> {
+        let state = self.state();
+        let State::Through(left) = &*state else { return Ok(false) };
+        let mut header = vec![0; left.len()];
+        match self.0.file.read(0, &mut header) {
+            Ok(()) => Ok(header == *left),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes nothing more.
+    pub(super) fn abandon(&self) {
+        *self.state() = State::Abandoned;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a power cut left nothing but the beginning of a new file: redb sets its length, then writes the header,
     /// and its magic number last.
     fn is_unborn(&self, len: u64) -> io::Result<bool> {
         let mut start = [0; MAGIC.len()];
-        let Some(rest) = len.checked_sub(HEADER) else { return Ok(false) };
+        let Some(rest) = len.checked_sub(HEADER as u64) else { return Ok(false) };
         self.0.file.read(0, &mut start)?;
         if start == MAGIC || start.iter().zip(MAGIC).any(|(byte, magic)| *byte != 0 && *byte != magic) {
             return Ok(false);
         }
-        let mut offset = HEADER;
+        let mut offset = HEADER as u64;
         let mut buffer = vec![0; usize::try_from(rest.min(1 << 16)).unwrap_or_default()];
         while offset < len {
             let chunk = usize::try_from(len - offset).unwrap_or(usize::MAX).min(buffer.len());
@@ -92,6 +124,10 @@ impl Held {
         }
         Ok(true)
     }
+}
+
+fn abandoned() -> io::Error {
+    io::Error::other("something else has written to the file")
 }
 
 /// The length after these changes to a file of that length.
@@ -111,9 +147,9 @@ fn overlap(out: &mut [u8], offset: u64, at: u64) -> (&mut [u8], usize) {
 impl StorageBackend for Held {
     // redb asks for the length first, when it has the lock.
     fn len(&self) -> io::Result<u64> {
-        let mut held = self.held();
+        let mut state = self.state();
         let len = self.0.file.len()?;
-        let Some(changes) = &mut *held else { return Ok(len) };
+        let State::Held(changes) = &mut *state else { return Ok(len) };
         if changes.is_empty() {
             if len > 0 && self.is_unborn(len)? {
                 changes.push(Change::SetLen(0));
@@ -128,8 +164,8 @@ impl StorageBackend for Held {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let held = self.held();
-        let Some(changes) = held.as_deref() else { return self.0.file.read(offset, out) };
+        let state = self.state();
+        let State::Held(changes) = &*state else { return self.0.file.read(offset, out) };
         let len = self.0.file.len()?;
         if offset.saturating_add(out.len() as u64) > len_after(changes, len) {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -156,25 +192,32 @@ impl StorageBackend for Held {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        match &mut *self.held() {
-            Some(changes) => changes.push(Change::SetLen(len)),
-            None => return self.0.file.set_len(len),
+        match &mut *self.state() {
+            State::Held(changes) => changes.push(Change::SetLen(len)),
+            State::Through(_) => return self.0.file.set_len(len),
+            State::Abandoned => return Err(abandoned()),
         }
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match &mut *self.held() {
-            Some(changes) => changes.push(Change::Sync),
-            None => return self.0.file.sync_data(),
+        match &mut *self.state() {
+            State::Held(changes) => changes.push(Change::Sync),
+            State::Through(_) => return self.0.file.sync_data(),
+            State::Abandoned => return Err(abandoned()),
         }
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match &mut *self.held() {
-            Some(changes) => changes.push(Change::Write(offset, data.to_vec())),
-            None => return self.0.file.write(offset, data),
+        match &mut *self.state() {
+            State::Held(changes) => changes.push(Change::Write(offset, data.to_vec())),
+            State::Through(header) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(header.len());
+                header.split_at_mut(start).1.iter_mut().zip(data).for_each(|(byte, written)| *byte = *written);
+                return self.0.file.write(offset, data);
+            }
+            State::Abandoned => return Err(abandoned()),
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ type Time = u64;
 type Hash = [u8; 32];
 
 stored! {
+    #[expect(clippy::large_enum_variant, reason = "there is one, while bytes are read or written")]
     enum Record {
         1 => Token { token: Token },
         2 => Tombstone { id: Id, deleted_at: Time, digests: Vec<Hash> },

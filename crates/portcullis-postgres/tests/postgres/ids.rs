@@ -4,9 +4,8 @@ use std::fmt::Debug;
 
 use portcullis::{IdError, OrgId, ResourceId, TokenId, UserId};
 use portcullis_postgres::Sql;
-use portcullis_postgres::sqlx::types::Uuid;
 use portcullis_postgres::sqlx::{self, ConnectOptions, Row};
-use uuid::NonNilUuid;
+use uuid::{NonNilUuid, Uuid};
 
 use crate::place::told;
 use crate::server::{Server, run};
@@ -20,13 +19,13 @@ where
 {
     let mut connection = server.options().connect().await.unwrap();
     let all = ids.map(Sql).to_vec();
-    let query = "SELECT $1 AS id, pg_typeof($1)::text AS type, $2 AS all, $3 AS none, $1 = ANY ($2) AS contains";
+    let query = "SELECT $1 AS id, $1::text AS text, pg_typeof($1)::text AS type, $2 AS all, pg_typeof($2)::text AS types, $3 AS none, $1 = ANY ($2) AS contains";
     let row = sqlx::query(query).bind(Sql(ids[0])).bind(&all).bind(None::<Sql<T>>);
     let row = row.fetch_one(&mut connection).await.unwrap();
     assert_eq!(row.get::<Sql<T>, _>("id"), Sql(ids[0]));
     assert_eq!(row.get::<Option<Sql<T>>, _>("id"), Some(Sql::from(ids[0])));
-    assert_eq!(row.get::<Uuid, _>("id"), ids[0].into().get());
-    assert_eq!(row.get::<String, _>("type"), "uuid");
+    assert_eq!(row.get::<String, _>("text"), ids[0].into().get().to_string());
+    assert_eq!((row.get("type"), row.get("types")), ("uuid", "uuid[]"));
     assert_eq!(row.get::<Vec<Sql<T>>, _>("all"), all);
     assert_eq!(row.get::<Option<Sql<T>>, _>("none"), None);
     assert!(row.get::<bool, _>("contains"));
@@ -49,7 +48,10 @@ fn ids_come_back_from_columns_of_uuids(server: &Server) {
 fn the_nil_uuid_is_no_id(server: &Server) {
     run(async {
         let mut connection = server.options().connect().await.unwrap();
-        let row = sqlx::query("SELECT $1").bind(Uuid::nil()).fetch_one(&mut connection).await.unwrap();
+        let row = sqlx::query("SELECT '00000000-0000-0000-0000-000000000000'::uuid")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         let error = row.try_get::<Sql<UserId>, _>(0).unwrap_err();
         assert!(told(&error).ends_with("an id cannot be zero"), "{}", told(&error));
         let error = sqlx::query("SELECT 'text'").fetch_one(&mut connection).await.unwrap().try_get::<Sql<UserId>, _>(0);

@@ -8,6 +8,7 @@ use portcullis::testing::{conformance, shared_conformance};
 use portcullis::{
     Actor, Authority, Error, Event, NewToken, OrgId, PostgresStore, Reason, ResourceId, Standing, TokenStore, UserId,
 };
+use portcullis_postgres::PostgresStore;
 use portcullis_postgres::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::place::{Place, commit_id, eventually, host, told};
@@ -18,6 +19,7 @@ pub(crate) const ALL: &[(&str, Test)] = all![
     it_keeps_the_contract,
     it_keeps_the_contract_with_the_rights_that_are_documented,
     a_store_that_was_not_made_says_so,
+    a_url_opens_it_and_a_malformed_one_is_not_shown,
     a_schema_that_needs_quotes_is_refused,
     a_certain_failure_is_refused_and_an_uncertain_one_in_doubt,
     a_commit_that_was_made_is_never_refused,
@@ -69,6 +71,21 @@ fn a_store_that_was_not_made_says_so(server: &Server) {
     assert_eq!(error.to_string(), expected);
     let error = Authority::open(store).wait().unwrap_err();
     assert!(told(&error).contains(expected), "{error:?}");
+}
+
+fn a_url_opens_it_and_a_malformed_one_is_not_shown(server: &Server) {
+    let place = Place::new(server);
+    let socket = server.socket().display().to_string().replace('/', "%2F");
+    let url = format!("postgres://postgres@{socket}/postgres");
+    let mut store = PostgresStore::open(&url).unwrap().schema(&place.schema).unwrap();
+    store.commit(Position::ORIGIN, commit_id(), &[token(1)]).unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM {s}.records"), 1);
+    assert_eq!(format!("{store:?}"), format!("PostgresStore({:?})", place.schema));
+    for malformed in ["", "a-password", "postgres://user:a-password@host:port/app"] {
+        let error = PostgresStore::open(malformed).unwrap_err();
+        assert_eq!(error.to_string(), "the URL of the database cannot be used");
+        assert!(!format!("{error:?} {}", told(&error)).contains("a-password"), "{error:?}");
+    }
 }
 
 fn a_schema_that_needs_quotes_is_refused(server: &Server) {

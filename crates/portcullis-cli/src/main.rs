@@ -1,0 +1,5 @@
+//! API tokens by command line.
+
+fn main() -> std::process::ExitCode {
+    portcullis_cli::run()
+}
