@@ -1,8 +1,6 @@
 //! The life of a token on a store in memory.
 
-use portcullis::{
-    Actor, Authority, MemoryStore, NewToken, OrgId, Permit, Read, Resource, ResourceId, UserId, Write,
-};
+use portcullis::{Actor, Authority, MemoryStore, NewToken, OrgId, Permit, Read, Resource, ResourceId, UserId, Write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (alice, org, bucket) = (UserId::generate()?, OrgId::generate()?, ResourceId::generate()?);
