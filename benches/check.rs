@@ -23,8 +23,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use fill::{Nowhere, Presented, bucket, org, presented, sensor};
 use measure::{Contender, RING, Random, Table, medians, nanos};
 use portcullis::{
-    Action, Actor, Authority, Expiry, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Rotation,
-    Standing, Status, Timestamp, TokenKind, Write, decide,
+    Action, Actor, Authority, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Rotation, Timestamp,
+    TokenKind, Write, decide,
 };
 use sha2::{Digest, Sha256};
 use straightforward::{Plain, Straightforward, TwoMaps};
@@ -94,12 +94,7 @@ fn kinds() -> Vec<(&'static str, TokenKind, NewToken)> {
 
 fn authorize() {
     let authority = Authority::open(Nowhere).wait().unwrap();
-    let live = Liveness {
-        status: Status::Active,
-        expires_at: Expiry::Never,
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
+    let live = Liveness::ACTIVE;
     let mut rows = Table::new(["", "decide", "authorize", "more", "expiring", "more"]);
     for (name, kind, new) in kinds() {
         let permissions = kind.permissions().len();

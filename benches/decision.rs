@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use measure::{Contender, RING, Random, Table, medians, nanos};
 use portcullis::{
-    Action, Expiry, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, ResourceType, Standing, Status,
-    Timestamp, TokenKind, decide,
+    Action, Expiry, Liveness, OrgId, Pattern, Permission, Resource, ResourceId, ResourceType, Timestamp, TokenKind,
+    decide,
 };
 use uuid::Uuid;
 
@@ -32,8 +32,14 @@ fn request(actions: Action, resource: Resource) -> Request {
     let floor = floor::Request {
         org: resource.organization().map_or(0, |org| org.as_uuid().as_u128()),
         id: resource.id().map_or(0, |id| id.as_uuid().as_u128()),
-        kind: ResourceType::INFLUXDB.iter().position(|kind| *kind == resource.kind()).unwrap() as u8,
-        actions: actions.bits(),
+        kind: ResourceType::INFLUXDB.iter().position(|kind| *kind == resource.resource_type()).unwrap() as u8,
+        actions: if actions == Action::READ {
+            1
+        } else if actions == Action::WRITE {
+            2
+        } else {
+            3
+        },
     };
     Request { actions, resource, floor }
 }
@@ -43,7 +49,7 @@ fn id(random: &mut Random) -> ResourceId {
 }
 
 fn live(expires_at: Expiry) -> Liveness {
-    Liveness { status: Status::Active, expires_at, owner: Standing::Active, organization: Standing::Active }
+    Liveness::ACTIVE.expires_at(expires_at)
 }
 
 /// A token, and rings of requests that it allows and denies.
@@ -111,7 +117,7 @@ fn cases() -> Vec<Case> {
         // Permissions of three shapes: on single buckets, on a whole type, on everything of one id.
         cases.push(buckets("Custom", count, org, |ids| {
             let shapes = |(at, id): (usize, &ResourceId)| match at % 8 {
-                6 => Pattern::new(None, Some(org), Some(*id)).unwrap(),
+                6 => Pattern::new(Some(org), None, Some(*id)).unwrap(),
                 _ => Pattern::from(Resource::bucket(org, *id)),
             };
             let tasks = Pattern::from(Resource::within(org, ResourceType::TASKS));

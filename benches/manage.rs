@@ -102,7 +102,7 @@ fn changes(store: &str, authority: &Authority) {
 
 /// A page of 100 tokens of one organization, of four.
 fn pages(sizes: &[usize]) {
-    let new = |n: usize| NewToken::read_write(org(n % 4)).owner(owner(n)).write(bucket(n));
+    let new = |n: usize| NewToken::read_write(org(n % 4)).owner(owner(n)).write(bucket(n)).checked().expect("a kind");
     let host = Actor::host("bench");
     let filled = sizes.iter().map(|size| {
         let authority = Authority::open(Nowhere).wait().unwrap();

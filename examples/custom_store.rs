@@ -16,7 +16,6 @@ use portcullis::store::{
     Changes, ChangesError, CommitError, CommitId, Position, Record, RecordKey, RecordKind, StoreError,
 };
 use portcullis::{Timestamp, TokenId, TokenStore, testing};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 /// A store in a directory: `7` is the commit of revision 7, and `used-ID` says when a token was last used.
 #[derive(Debug)]

@@ -62,7 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("create an organization", Action::WRITE, Resource::global(ResourceType::ORGS)),
         ("list all users", Action::READ, Resource::global(ResourceType::USERS)),
         ("configure the server", Action::WRITE, Resource::INSTANCE),
-        ("do nothing at all", Action::empty(), Resource::INSTANCE),
     ];
     decisions(&requests, [("operator", &operator), ("all-access", &admin_caller), ("sensor", &sensor_caller)]);
 

@@ -83,6 +83,7 @@
 #![cfg_attr(
     not(test),
     deny(
+        clippy::incompatible_msrv,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
@@ -111,7 +112,7 @@ pub use authority::actor::Actor;
 pub use authority::error::{AuthenticateError, AuthorizeError, Error};
 #[cfg(feature = "tracing")]
 pub use authority::event::TracingObserver;
-pub use authority::event::{ActorName, Event, EventKind, Observer};
+pub use authority::event::{ActorName, CallName, Event, EventKind, Observer};
 pub use authority::health::Health;
 pub use authority::new_token::{NewCustom, NewKind, NewReadWrite, NewToken};
 pub use authority::open_error::OpenError;

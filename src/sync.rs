@@ -1,11 +1,11 @@
-//! Atomics, locks, channels and threads: the standard library's, and in two other builds those of tools that try orders of
-//! events which a test would hardly meet.
+//! Atomics, locks, channels and threads. They are the standard library's, except in two builds for tools that try orders of
+//! events which an ordinary test would hardly meet.
 //!
-//! With `--cfg loom` the atomics are loom's: it tries every order that the memory model allows. With `--cfg shuttle` all of
-//! it is shuttle's: it tries many schedules of whole threads. `docs/testing.md` says how to run them.
+//! With `--cfg loom` the atomics are loom's, which tries every order that the memory model allows. With `--cfg shuttle`
+//! everything is shuttle's, which tries many schedules of whole threads. `docs/testing.md` says how to run them.
 
-/// Whether orders of events are tried: tables are then small, so that what is rare happens, and never random, so that it
-/// happens again.
+/// Whether this build is for such a tool. Tables are then small, so that rare events happen, and not random, so that they happen
+/// again.
 pub(crate) const TRIED: bool = cfg!(any(loom, shuttle));
 
 #[cfg(not(any(loom, shuttle)))]
@@ -18,7 +18,7 @@ pub(crate) use std::{
 #[cfg(loom)]
 pub(crate) use {
     loom::{hint::spin_loop, sync::atomic},
-    // One thread at a time takes these in what is tried with loom.
+    // In the tests with loom only one thread takes these.
     std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
     std::thread,
 };
@@ -26,7 +26,7 @@ pub(crate) use {
 #[cfg(not(loom))]
 pub(crate) use arc_swap::ArcSwapOption;
 
-/// What loom has to know of an [`arc_swap::ArcSwapOption`]: whoever sees a value sees all that was done before it was stored.
+/// A model of [`arc_swap::ArcSwapOption`] for loom: a thread that sees a value sees all that happened before it was stored.
 #[cfg(loom)]
 pub(crate) struct ArcSwapOption<T> {
     newest: atomic::AtomicUsize,
@@ -67,7 +67,7 @@ pub(crate) use shuttle::{
     thread,
 };
 
-/// Shuttle's channels never time out, and time does not pass: who need not wait does not, everyone else waits.
+/// Shuttle's channels, which know no time: a timeout of zero does not wait, any other waits for good.
 #[cfg(shuttle)]
 pub(crate) mod mpsc {
     use std::time::Duration;

@@ -27,12 +27,7 @@ use portcullis::{
 };
 use test_support::naive::{self, Answer, Domain, Kind};
 
-const LIVE: Liveness = Liveness {
-    status: Status::Active,
-    expires_at: Expiry::Never,
-    owner: Standing::Active,
-    organization: Standing::Active,
-};
+const LIVE: Liveness = Liveness::ACTIVE;
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 const INVOICES: ResourceType = resource_type!("invoices");
 const BUCKET: ResourceType = resource_type!("bucket");
@@ -208,7 +203,8 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
         for owner in standings {
             for organization in standings {
                 for expires_at in std::iter::once(Expiry::Never).chain(times.map(Expiry::At)) {
-                    let live = Liveness { status, expires_at, owner, organization };
+                    let live =
+                        Liveness::ACTIVE.status(status).expires_at(expires_at).owner(owner).organization(organization);
                     for now in [Timestamp::EPOCH, NOW, Timestamp::MAX] {
                         for kind in &kinds {
                             compare(kind, &live, now, &asked, &world.resources());
@@ -222,15 +218,14 @@ fn rule_2_a_token_that_is_not_live_may_do_nothing_whatever_its_kind() {
 
 #[test]
 fn rule_2_the_first_reason_is_told_in_a_fixed_order() {
-    let all_wrong = Liveness {
-        status: Status::Revoked,
-        expires_at: Expiry::At(NOW),
-        owner: Standing::Deleted,
-        organization: Standing::Suspended,
-    };
-    let owner_wrong = Liveness { status: Status::Active, ..all_wrong };
-    let organization_wrong = Liveness { owner: Standing::Active, ..owner_wrong };
-    let expired = Liveness { organization: Standing::Active, ..organization_wrong };
+    let all_wrong = Liveness::ACTIVE
+        .status(Status::Revoked)
+        .expires_at(Expiry::At(NOW))
+        .owner(Standing::Deleted)
+        .organization(Standing::Suspended);
+    let owner_wrong = all_wrong.status(Status::Active);
+    let organization_wrong = owner_wrong.owner(Standing::Active);
+    let expired = organization_wrong.organization(Standing::Active);
     for (live, reason) in [
         (all_wrong, Reason::Revoked),
         (owner_wrong, Reason::OwnerDeleted),
@@ -244,7 +239,7 @@ fn rule_2_the_first_reason_is_told_in_a_fixed_order() {
 #[test]
 fn the_clock_is_read_only_for_tokens_that_expire_and_are_otherwise_live() {
     assert_eq!(LIVE.check(|| panic!("read the clock")), Ok(()));
-    let inactive = Liveness { status: Status::Inactive, expires_at: Expiry::At(NOW), ..LIVE };
+    let inactive = LIVE.status(Status::Inactive).expires_at(Expiry::At(NOW));
     assert_eq!(inactive.check(|| panic!("read the clock")), Err(Reason::Inactive));
 }
 
@@ -321,13 +316,13 @@ fn rule_8_what_is_named_as_missing_would_have_sufficed() {
 fn rule_8_the_denial_of_a_refused_token_says_why() {
     let live = LIVE;
     for (live, text) in [
-        (Liveness { status: Status::Inactive, ..live }, "the token is inactive"),
-        (Liveness { status: Status::Revoked, ..live }, "the token is revoked"),
-        (Liveness { expires_at: Expiry::At(NOW), ..live }, "the token has expired"),
-        (Liveness { owner: Standing::Suspended, ..live }, "the token's owner is suspended"),
-        (Liveness { owner: Standing::Deleted, ..live }, "the token's owner was deleted"),
-        (Liveness { organization: Standing::Suspended, ..live }, "the token's organization is suspended"),
-        (Liveness { organization: Standing::Deleted, ..live }, "the token's organization was deleted"),
+        (live.status(Status::Inactive), "the token is inactive"),
+        (live.status(Status::Revoked), "the token is revoked"),
+        (live.expires_at(Expiry::At(NOW)), "the token has expired"),
+        (live.owner(Standing::Suspended), "the token's owner is suspended"),
+        (live.owner(Standing::Deleted), "the token's owner was deleted"),
+        (live.organization(Standing::Suspended), "the token's organization is suspended"),
+        (live.organization(Standing::Deleted), "the token's organization was deleted"),
     ] {
         let kind = Kind::Operator.build();
         let denial = decide(&kind, &live, Action::READ, &Resource::INSTANCE, NOW).unwrap_err();

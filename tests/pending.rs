@@ -14,7 +14,6 @@ use portcullis::{
 };
 use test_support::company::Company;
 use test_support::fixture::{NEVER, World, eventually, following, head, host};
-use world::{NEVER, World, eventually, following, head, host};
 
 /// Wakes a thread, and counts.
 struct Unpark(Thread, AtomicUsize);

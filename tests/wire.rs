@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use portcullis::{
-    Action, Authority, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionError, PermissionSet,
-    Reason, Resource, ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type,
+    Action, Authority, Grant, IdError, KindName, MemoryStore, OrgId, Pattern, Permission, PermissionSet, Reason,
+    Resource, ResourceId, ResourceType, Standing, Status, Timestamp, TokenId, TokenKind, UserId, resource_type, verb,
 };
 
 const ORG: &str = "0a1b2c3d4e5f6071";
@@ -253,8 +253,8 @@ fn bad_permission_texts_are_refused() {
         ("read", form),
         ("read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111/more", form),
         ("read:tasks/0a1b2c3d4e5f6071/buckets", form),
-        ("READ:buckets", "unknown action `READ`, expected `read` or `write`"),
-        ("read,write:buckets", "unknown action `read,write`, expected `read` or `write`"),
+        ("read,write:buckets", &unknown("read,write", "the character at position 4 is none of these")),
+        ("**:buckets", &unknown("**", "the character at position 0 is none of these")),
         ("read:", "a resource type's name cannot be empty"),
         ("read:buckets/", "an id cannot be empty"),
         ("read:orgs//buckets", "an id cannot be empty"),
@@ -265,18 +265,30 @@ fn bad_permission_texts_are_refused() {
 }
 
 #[test]
-fn actions_are_read_by_name_and_a_permission_is_for_one() {
+fn actions_and_grants_are_read_by_name() {
     let buckets = Resource::buckets(org());
-    for (name, action) in [("read", Action::READ), ("write", Action::WRITE)] {
+    let execute = verb!("execute");
+    for (name, action) in [("read", Action::READ), ("write", Action::WRITE), ("execute", execute.into())] {
         assert_eq!(name.parse(), Ok(action));
-        assert_eq!(Permission::new(action, buckets).unwrap().to_string(), format!("{name}:{buckets}"));
     }
-    let text = |error: PermissionError| error.to_string();
-    assert_eq!("*".parse::<Action>().map_err(text), Err("unknown action `*`, expected `read` or `write`".into()));
-    for action in [Action::empty(), Action::READ_WRITE, Action::from_bits_retain(4)] {
-        let refused = format!("unknown action `{action}`, expected `read` or `write`");
-        assert_eq!(Permission::new(action, buckets).map_err(text), Err(refused));
+    for (name, grant) in
+        [("read", Grant::Read), ("write", Grant::Write), ("*", Grant::Any), ("execute", Grant::Verb(execute))]
+    {
+        assert_eq!(name.parse(), Ok(grant));
+        let permission = Permission::new(grant, buckets);
+        assert_eq!(permission.to_string(), format!("{name}:{buckets}"));
+        let json = serde_json::to_string(&permission).unwrap();
+        assert!(json.starts_with(&format!("{{\"action\":\"{name}\",")), "{json}");
+        assert_eq!(serde_json::from_str::<Permission>(&json).unwrap(), permission);
     }
+    let refused = "*".parse::<Action>().unwrap_err().to_string();
+    assert_eq!(refused, unknown("*", "the character at position 0 is none of these"));
+}
+
+/// The error of a text that is no action.
+fn unknown(text: &str, why: &str) -> String {
+    let verb = "a verb is a letter followed by letters, digits, `-` and `_`";
+    format!("unknown action `{text}`, expected `read`, `write` or a verb: {verb}; {why}")
 }
 
 #[test]
@@ -306,9 +318,9 @@ fn resource_types_are_checked_by_name() {
     let kind = ResourceType::BUCKETS;
     assert_eq!(format!("{kind}|{kind:>9}|{kind:?}"), "buckets|  buckets|ResourceType(buckets)");
     assert_eq!(format!("{:?}", Resource::INSTANCE), "Resource(instance)");
-    let error = Resource::within(org(), ResourceType::INSTANCE).unwrap_err();
+    assert_eq!(Resource::within(org(), ResourceType::INSTANCE), Resource::INSTANCE);
+    let error = Pattern::new(Some(org()), Some(ResourceType::INSTANCE), None).unwrap_err();
     assert_eq!(error.to_string(), "`instance` is not part of any organization");
-    assert!(Pattern::new(Some(org()), Some(ResourceType::INSTANCE), None).is_err());
 }
 
 /// A kind of each name.
@@ -329,10 +341,13 @@ fn kinds_have_the_names_of_the_wire() {
     assert_eq!(names.map(KindName::as_str), ["operator", "allAccess", "readWrite", "custom", "custom"]);
     for name in names {
         assert_eq!(name.as_str().parse::<KindName>().unwrap(), name);
-        assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
+        assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{}\"", name.as_str()));
+    }
+    for (name, title) in names.into_iter().zip(["Operator", "All-Access", "Read/Write", "Custom", "Custom"]) {
+        assert_eq!((name.to_string(), title.parse()), (title.into(), Ok(name)));
     }
     assert_eq!(
-        "Operator".parse::<KindName>().unwrap_err().to_string(),
+        "root".parse::<KindName>().unwrap_err().to_string(),
         "unknown kind of token, expected `operator`, `allAccess`, `readWrite` or `custom`"
     );
 }
@@ -341,10 +356,9 @@ fn kinds_have_the_names_of_the_wire() {
 fn kinds_refuse_what_makes_no_token() {
     let other: OrgId = "2222222222222222".parse().unwrap();
     let error = |kind: Result<TokenKind, portcullis::KindError>| kind.unwrap_err().to_string();
-    let granted = |actions| TokenKind::read_write(org(), [(bucket(), actions)]);
-    let action = "bucket `1111111111111111` is granted without an action, or with an unknown one";
-    assert_eq!(error(granted(Action::empty())), action);
-    assert_eq!(error(granted(Action::from_bits_retain(5))), action);
+    let verb = TokenKind::read_write(org(), [(bucket(), verb!("execute").into())]);
+    let text = "a read/write token only reads and writes; bucket `1111111111111111` is granted `execute`";
+    assert_eq!(error(verb), text);
     assert_eq!(error(TokenKind::read_write(org(), [])), "a token needs at least one permission");
     for custom in [None, Some(org())] {
         let none = TokenKind::custom(custom, PermissionSet::empty());
@@ -380,7 +394,7 @@ fn kinds_expand_to_the_permissions_that_influxdb_lists() {
     assert!(operator.expanded().contains(&Permission::read(Resource::INSTANCE)));
     assert_eq!(all_access.expanded().len(), 44);
     assert!(all_access.expanded().iter().all(|each| {
-        each.pattern().organization() == Some(org()) && each.pattern().kind() != Some(ResourceType::INSTANCE)
+        each.pattern().organization() == Some(org()) && each.pattern().resource_type() != Some(ResourceType::INSTANCE)
     }));
     assert_eq!(read_write.expanded(), Permission::read_write(Resource::bucket(org(), bucket())));
     for kind in kinds() {

@@ -3,7 +3,8 @@
 
 use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::{
-    Actor, Authority, Issued, NewToken, OrgId, Pending, ResourceId, Timestamp, TokenId, TokenStore, UserId,
+    Actor, Authority, Issued, NewReadWrite, NewToken, OrgId, Pending, ResourceId, Timestamp, TokenId, TokenStore,
+    UserId,
 };
 use uuid::Uuid;
 
@@ -45,7 +46,11 @@ pub fn bucket(n: usize) -> ResourceId {
 
 /// A token that may write `buckets` buckets, from its own on.
 pub fn sensor(n: usize, buckets: usize) -> NewToken {
-    (0..buckets).fold(NewToken::read_write(org(n)).owner(owner(n)), |new, extra| new.write(bucket(n + extra)))
+    let buckets = (n..n + buckets).map(bucket);
+    buckets
+        .fold(NewToken::read_write(org(n)).owner(owner(n)), NewToken::<NewReadWrite>::write)
+        .checked()
+        .expect("a kind")
 }
 
 /// Creates `count` tokens, many at a time, and returns what `keep` makes of each.

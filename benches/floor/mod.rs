@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::cast_possible_truncation)] // Of a hash any bits will do, and there are 23 types.
 
-use portcullis::{ResourceType, TokenKind};
+use std::collections::BTreeMap;
+
+use portcullis::{Pattern, Permission, ResourceType, TokenKind};
 
 /// A request in the floor's terms. Zero for no organization or id; a type is its place among InfluxDB's.
 #[derive(Clone, Copy)]
@@ -33,12 +35,12 @@ impl Masks {
             types: 0,
             ids: vec![(0, 0); (kind.permissions().len() * 2).next_power_of_two()],
         };
-        for (pattern, actions) in kind.permissions().patterns() {
-            let types = match pattern.kind() {
+        for (pattern, actions) in kind.permissions().iter().map(bits) {
+            let types = match pattern.resource_type() {
                 Some(kind) => place(kind)..place(kind) + 1,
                 None => 0..ResourceType::INFLUXDB.len(),
             };
-            let mask = types.fold(0, |mask, kind| mask | u64::from(actions.bits()) << (2 * kind));
+            let mask = types.fold(0, |mask, kind| mask | u64::from(actions) << (2 * kind));
             match pattern.id() {
                 Some(id) => floor.insert(id.as_uuid().as_u128(), mask),
                 None if pattern.organization().is_none() => floor.everywhere |= mask,
@@ -93,6 +95,17 @@ fn place(kind: ResourceType) -> usize {
     ResourceType::INFLUXDB.iter().position(|each| *each == kind).unwrap()
 }
 
+/// A permission's pattern, and its actions as bits: 1 for reading, 2 for writing.
+fn bits(permission: Permission) -> (Pattern, u8) {
+    let actions = match permission.grant() {
+        portcullis::Grant::Read => 1,
+        portcullis::Grant::Write => 2,
+        portcullis::Grant::Any => 3,
+        portcullis::Grant::Verb(verb) => panic!("{verb} is not measured"),
+    };
+    (permission.pattern(), actions)
+}
+
 /// A permission as a linear scan would have it.
 enum Grant {
     All { actions: u8 },
@@ -109,11 +122,10 @@ pub struct Scan {
 
 impl Scan {
     pub fn new(kind: &TokenKind) -> Self {
-        let grant = |(pattern, actions): (portcullis::Pattern, portcullis::Action)| {
-            let actions = actions.bits();
+        let grant = |(pattern, actions): (Pattern, u8)| {
             let org = pattern.organization().map(|org| org.as_uuid().as_u128());
             let id = pattern.id().map(|id| id.as_uuid().as_u128());
-            match (pattern.kind().map(|kind| place(kind) as u8), org, id) {
+            match (pattern.resource_type().map(|kind| place(kind) as u8), org, id) {
                 (None, None, None) => Grant::All { actions },
                 (None, Some(org), None) => Grant::Organization { org, actions },
                 (Some(kind), Some(org), None) => Grant::Type { org, kind, actions },
@@ -122,7 +134,12 @@ impl Scan {
                 other => panic!("{other:?} is not measured"),
             }
         };
-        Self { grants: kind.permissions().patterns().map(grant).collect() }
+        // Reading and writing of one pattern together, as a host would keep them.
+        let mut patterns = BTreeMap::<Pattern, u8>::new();
+        for (pattern, actions) in kind.permissions().iter().map(bits) {
+            *patterns.entry(pattern).or_default() |= actions;
+        }
+        Self { grants: patterns.into_iter().map(grant).collect() }
     }
 
     #[inline]

@@ -11,8 +11,7 @@ use std::hint::black_box;
 
 use fill::{Nowhere, bucket, org, owner, secret, sensor};
 use portcullis::{
-    Action, Actor, Authority, Expiry, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Standing,
-    Status, Timestamp, TokenKind,
+    Action, Actor, Authority, Liveness, NewToken, Permission, PermissionSet, Principal, Resource, Timestamp, TokenKind,
 };
 
 /// How often each is run: enough that none of it is the first time only.
@@ -96,12 +95,7 @@ fn resource(kind: &TokenKind, hit: bool, n: usize) -> Resource {
 }
 
 fn run_decide(kind: &TokenKind, hit: bool) {
-    let live = Liveness {
-        status: Status::Active,
-        expires_at: Expiry::Never,
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
+    let live = Liveness::ACTIVE;
     let expected = hit || *kind == TokenKind::operator();
     for n in 0..TIMES {
         let resource = resource(kind, hit, n);

@@ -154,7 +154,7 @@ impl Builder {
 
         let (answer, opened) = pending(|| OpenError::Ended);
         let handle = Arc::clone(&thread);
-        // Held until the handle is in place: whoever drops the authority waits for it.
+        // Locked until the handle is in its place: dropping the authority waits for the thread.
         let mut place = thread.lock().unwrap_or_else(PoisonError::into_inner);
         let work = move || match manager.open() {
             Ok(()) => {
@@ -162,7 +162,7 @@ impl Builder {
                 manager.run(&receiver);
             }
             Err(error) => {
-                // First, so that whoever is told can open the store again.
+                // First: a caller that gets the error can open the store again at once.
                 drop(manager);
                 answer.send(Err(error.into()));
             }

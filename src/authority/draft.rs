@@ -1,33 +1,26 @@
-//! A commit in the making, and the one consistent view that it is planned on.
+//! The next commit, while calls are planned for it, and the one consistent view that they are planned on.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::authority::actor::{Actor, Who};
+use crate::authority::acting::Acting;
+use crate::authority::actor::Actor;
 use crate::authority::error::Error;
 use crate::authority::event::EventKind;
 use crate::authority::shared::Shared;
 use crate::index::Index;
-use crate::model::action::{Access, Action};
-use crate::model::decision::judge;
-use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, TokenId, UserId};
-use crate::model::kind::{KindName, TokenKind};
-use crate::model::permission_set::Reach;
-use crate::model::reason::Reason;
-use crate::model::resource::Resource;
-use crate::model::resource_type::ResourceType;
+use crate::model::kind::TokenKind;
 use crate::model::status::Standing;
 use crate::model::time::Timestamp;
-use crate::model::token::Creator;
 use crate::secret::{Credential, Digest, Secret};
 use crate::store::MAX_COMMIT;
 use crate::store::record::{Body, Mark, Record, RecordKey, TokenRecord};
 
-/// A commit in the making.
+/// The next commit, while calls are planned for it.
 ///
-/// Calls are planned one after another on the index. One that would read what an earlier call in the same draft
-/// changes waits for the next draft ([`Stop::Wait`]), so that every call sees the effects of all before it.
+/// Calls are planned one after another on the index. A call that would read what an earlier call in the same draft
+/// changes waits for the next draft ([`Stop::Wait`]). So every call sees the effects of all calls before it.
 pub(crate) struct Draft<'a> {
     shared: &'a Arc<Shared>,
     pub(crate) now: Timestamp,
@@ -48,8 +41,8 @@ pub(crate) struct Part {
     pub(crate) events: Vec<(Option<TokenId>, EventKind)>,
 }
 
-/// The most permissions of all tokens in one commit, some megabytes: a store has to write them while others wait. One token
-/// has a tenth of that at most.
+/// The most permissions of all tokens in one commit. They take some megabytes, which the store writes while other calls
+/// wait. One token has a tenth of that at most.
 const MAX_PERMISSIONS: usize = 10 * TokenKind::MAX_PATTERNS;
 
 /// Why a call is not part of this draft.
@@ -64,12 +57,6 @@ impl<E: Into<Error>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Fail(error.into())
     }
-}
-
-/// Who is acting, as of this draft.
-pub(crate) enum Acting {
-    Host(Arc<str>),
-    Token(Box<TokenRecord>),
 }
 
 impl<'a> Draft<'a> {
@@ -87,7 +74,7 @@ impl<'a> Draft<'a> {
         &self.shared.index
     }
 
-    /// Makes what a call added part of the commit, and returns what is to be told about it.
+    /// Makes what the call added part of the commit, and returns it.
     pub(crate) fn keep(&mut self) -> Result<Part, Stop> {
         let mut own = std::mem::take(&mut self.own);
         let permissions = self.permissions + own.permissions;
@@ -101,7 +88,7 @@ impl<'a> Draft<'a> {
         Ok(own)
     }
 
-    /// Drops what a call added.
+    /// Drops what the call added.
     pub(crate) fn drop_own(&mut self) {
         self.own = Part::default();
     }
@@ -110,12 +97,12 @@ impl<'a> Draft<'a> {
         self.records
     }
 
-    /// Whether any call changes anything. The format mark alone is no reason to commit.
+    /// Reports whether no call changes anything. The format mark alone is no reason to commit.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Adds a record, and what is to be told about it.
+    /// Adds a record, and the event that the observer gets after the commit.
     pub(crate) fn put(&mut self, body: Body, event: Option<EventKind>) {
         let record = Record(body);
         if let Some(kind) = event {
@@ -127,17 +114,18 @@ impl<'a> Draft<'a> {
         self.own.records.push(record);
     }
 
-    /// Whether a call that goes alone can add that token, or its tombstone: beside the format mark, if there is one.
+    /// Reports whether a call that is alone in the draft can add this token, or its tombstone. One place is kept for the
+    /// format mark.
     pub(crate) fn has_room(&self, token: &TokenRecord) -> bool {
         self.own.records.len() < MAX_COMMIT - 1 && self.own.permissions + permissions(token) <= MAX_PERMISSIONS
     }
 
-    /// That no call in this draft changes that record.
+    /// Checks that no call in this draft changes the record with that key.
     fn unchanged(&self, key: RecordKey) -> Result<(), Stop> {
         if self.keys.contains(&key) { Err(Stop::Wait) } else { Ok(()) }
     }
 
-    /// For a call that reads everything: it goes alone, or first.
+    /// Checks that no call in this draft changes anything. A call that reads everything asks this.
     pub(crate) fn alone(&self) -> Result<(), Stop> {
         if self.is_empty() { Ok(()) } else { Err(Stop::Wait) }
     }
@@ -162,13 +150,13 @@ impl<'a> Draft<'a> {
         Ok(self.index().organization_standing(organization)?)
     }
 
-    /// That no call in this draft changes where the token's owner or organization stands.
+    /// Checks that no call in this draft changes the standing of the token's owner or organization.
     pub(crate) fn standings_unchanged(&self, token: &TokenRecord) -> Result<(), Stop> {
         self.owner_standing(token.owner)?;
         token.kind.organization().map_or(Ok(()), |organization| self.organization_standing(organization).map(|_| ()))
     }
 
-    /// A new secret and its digest: the chosen one, if it may be chosen (design rule 14), or a generated one.
+    /// Returns a new secret and its digest: the chosen secret, if it may be chosen (design rule 14), or a generated one.
     pub(crate) fn secret(&mut self, chosen: Option<&Secret>) -> Result<(Secret, Credential), Stop> {
         let Shared { keyring, format, index, .. } = &**self.shared;
         let key = keyring.current();
@@ -194,7 +182,7 @@ impl<'a> Draft<'a> {
         Ok((secret, credential))
     }
 
-    /// The actor, if it is accepted (design rule 2).
+    /// Returns the actor, if it is accepted (design rule 2).
     pub(crate) fn acting(&self, actor: &Actor) -> Result<Acting, Stop> {
         Acting::of(actor, self.shared, |id| {
             let found = self.find(id)?.map(|(_, token)| token);
@@ -208,125 +196,4 @@ impl<'a> Draft<'a> {
 
 fn permissions(token: &TokenRecord) -> usize {
     token.kind.permissions().len()
-}
-
-impl Acting {
-    /// The actor, if it is accepted now (design rule 2). `find` reads its token.
-    pub(crate) fn of<E: From<Error>>(
-        actor: &Actor,
-        shared: &Arc<Shared>,
-        find: impl FnOnce(TokenId) -> Result<Option<TokenRecord>, E>,
-    ) -> Result<Self, E> {
-        let principal = match &actor.0 {
-            Who::Host(label) => return Ok(Self::Host(Arc::clone(label))),
-            Who::Principal(principal) => principal,
-        };
-        if !Arc::ptr_eq(principal.authority.shared(), shared) {
-            return Err(Error::Foreign.into());
-        }
-        let found = principal.token_id().map(find).transpose()?.flatten();
-        // After it was read: what was read then was this token's, and not of one that took its place.
-        principal.check().map_err(Error::from)?;
-        let token = found.ok_or(Error::NotAccepted(Reason::Unknown))?;
-        Ok(Self::Token(Box::new(token)))
-    }
-
-    /// Whether it is an Operator, or the host, who may do all that an Operator may.
-    pub(crate) fn is_operator(&self) -> bool {
-        match self {
-            Self::Host(_) => true,
-            Self::Token(token) => token.kind.name() == KindName::Operator,
-        }
-    }
-
-    pub(crate) fn is(&self, id: TokenId) -> bool {
-        matches!(self, Self::Token(token) if token.id == id)
-    }
-
-    fn granted(&self, action: &Action, resource: &Resource) -> Access {
-        match self {
-            Self::Host(_) => Access::ANY,
-            Self::Token(token) => token.kind.granted(action, resource),
-        }
-    }
-
-    /// Whether it may see a token of this kind (design rule 12). A token may always look at itself.
-    pub(crate) fn sees(&self, id: TokenId, organization: Option<OrgId>) -> bool {
-        match organization {
-            _ if self.is_operator() || self.is(id) => true,
-            Some(organization) => self.has(Action::READ, &authorization(organization, id)).is_ok(),
-            None => false,
-        }
-    }
-
-    /// The tokens of its own organization that it sees, in order, if those are not all.
-    pub(crate) fn sees_only(&self) -> Option<Vec<TokenId>> {
-        let Self::Token(token) = self else { return None };
-        let organization = token.kind.organization()?;
-        let reach = token.kind.permissions().reach(Action::READ, Some(organization), ResourceType::AUTHORIZATIONS);
-        let granted = match reach {
-            Reach::All => return None,
-            Reach::Only(ids) => ids,
-            Reach::None => Vec::new(),
-        };
-        let mut ids: Vec<_> = granted.into_iter().filter_map(|id| TokenId::from_u128(id.to_u128())).collect();
-        ids.push(token.id);
-        ids.sort_unstable();
-        ids.dedup();
-        Some(ids)
-    }
-
-    /// That it may see every token of the kind's organization.
-    pub(crate) fn reads_all(&self, kind: &TokenKind) -> Result<(), Error> {
-        let Some(organization) = kind.organization() else { return Err(Error::operators_only(kind.name())) };
-        self.has(Action::READ, &Resource::authorizations(organization))
-    }
-
-    /// That it has everything that the kind has (design rules 10 and 11).
-    pub(crate) fn covers(&self, kind: &TokenKind) -> Result<(), Error> {
-        match self {
-            Self::Token(token) if !token.kind.covers(kind) => {
-                Err(Error::exceeds(kind.permissions(), token.kind.permissions()))
-            }
-            _ if kind.organization().is_none() && !self.is_operator() => Err(Error::operators_only(kind.name())),
-            _ => Ok(()),
-        }
-    }
-
-    /// That it is accepted at least as long (design rule 10).
-    pub(crate) fn outlasts(&self, end: Expiry) -> Result<(), Error> {
-        let Self::Token(token) = self else { return Ok(()) };
-        match token.expires_at {
-            Expiry::At(own) if end > token.expires_at => Err(Error::Outlives(own)),
-            _ => Ok(()),
-        }
-    }
-
-    /// That it has write on the `authorizations` of the kind's organization: on the one, or on all of them.
-    pub(crate) fn writes(&self, kind: &TokenKind, id: Option<TokenId>) -> Result<(), Error> {
-        let Some(organization) = kind.organization() else {
-            return if self.is_operator() { Ok(()) } else { Err(Error::operators_only(kind.name())) };
-        };
-        let resource = match id {
-            Some(id) => authorization(organization, id),
-            None => Resource::authorizations(organization),
-        };
-        self.has(Action::WRITE, &resource)
-    }
-
-    fn has(&self, action: Action, resource: &Resource) -> Result<(), Error> {
-        judge(action, self.granted(&action, resource), resource, None).map_err(Error::Denied)
-    }
-
-    /// Who created what this actor creates.
-    pub(crate) fn creator(&self) -> Creator {
-        match self {
-            Self::Host(label) => Creator::Host(Arc::clone(label)),
-            Self::Token(token) => Creator::Token(token.creator.lineage().iter().copied().chain([token.id]).collect()),
-        }
-    }
-}
-
-fn authorization(organization: OrgId, id: TokenId) -> Resource {
-    Resource::authorizations(organization).with_id(id)
 }

@@ -262,7 +262,7 @@ impl Error {
     }
 }
 
-/// The first of many permissions: whoever asks for thousands must not fill the host's log with them.
+/// The first of many permissions. A caller that asks for thousands must not fill the host's log with them.
 struct First<'a>(&'a PermissionSet);
 
 /// How many that is.

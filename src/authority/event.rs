@@ -49,6 +49,58 @@ impl fmt::Display for ActorName {
     }
 }
 
+/// The name of a management call, as events tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum CallName {
+    /// [`Authority::setup`](crate::Authority::setup).
+    Setup,
+    /// [`Authority::create`](crate::Authority::create).
+    Create,
+    /// [`Authority::update`](crate::Authority::update).
+    Update,
+    /// [`Authority::rotate`](crate::Authority::rotate).
+    Rotate,
+    /// [`Authority::revoke`](crate::Authority::revoke).
+    Revoke,
+    /// [`Authority::revoke_all`](crate::Authority::revoke_all).
+    RevokeAll,
+    /// [`Authority::delete`](crate::Authority::delete).
+    Delete,
+    /// [`Authority::set_owner`](crate::Authority::set_owner).
+    SetOwner,
+    /// [`Authority::set_organization`](crate::Authority::set_organization).
+    SetOrganization,
+    /// [`Authority::purge`](crate::Authority::purge).
+    Purge,
+}
+
+impl CallName {
+    /// Returns a stable name for logs, metrics and alerts, the same as in JSON: `create`, `revokeAll`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Rotate => "rotate",
+            Self::Revoke => "revoke",
+            Self::RevokeAll => "revokeAll",
+            Self::Delete => "delete",
+            Self::SetOwner => "setOwner",
+            Self::SetOrganization => "setOrganization",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+impl fmt::Display for CallName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,8 +124,8 @@ pub enum EventKind {
     Forgotten(usize),
     /// A management call was refused.
     Refused {
-        /// The call: `create`, `revoke`.
-        call: &'static str,
+        /// Which call.
+        call: CallName,
         /// The error's text.
         error: String,
     },
@@ -205,6 +257,14 @@ mod tests {
     use crate::store::CommitId;
 
     #[test]
+    fn calls_have_the_names_that_json_gives_them() {
+        use CallName::*;
+        for call in [Setup, Create, Update, Rotate, Revoke, RevokeAll, Delete, SetOwner, SetOrganization, Purge] {
+            assert_eq!(serde_json::to_value(call).unwrap(), call.to_string());
+        }
+    }
+
+    #[test]
     fn kinds_have_the_names_that_json_gives_them() {
         let (owner, organization) = (UserId::try_from(1).unwrap(), OrgId::try_from(2).unwrap());
         let reason = Reason::Unavailable;
@@ -217,7 +277,7 @@ mod tests {
             EventKind::Owner(owner, Standing::Active),
             EventKind::Organization(organization, Standing::Active),
             EventKind::Forgotten(1),
-            EventKind::Refused { call: "create", error: String::new() },
+            EventKind::Refused { call: CallName::Create, error: String::new() },
             EventKind::Denying { reason, error: None },
             EventKind::Serving,
             EventKind::Diverged(Position { revision: 1, commit: CommitId::from_bytes([1; 16]) }),

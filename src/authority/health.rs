@@ -1,4 +1,4 @@
-//! How far an authority's view of the store may be behind, and what follows from that.
+//! How old an authority's view of its store is, and how old it may get.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) enum Staleness {
     /// Nobody else changes the store: the view is never old.
     Never,
-    /// From so long after the last reading on, everything is denied.
+    /// Everything is denied once this much time has passed since the start of the last successful read.
     Within(Duration),
-    /// The host prefers answers to right ones.
+    /// The authority goes on deciding, however old the view is.
     Unbounded,
 }
 
 impl Staleness {
-    /// Until when an index may be asked that was in step at that uptime.
+    /// Returns until when an index that was in step at that uptime may be asked. `None`: without end.
     pub(crate) fn end(self, uptime: Duration) -> Option<Duration> {
         match self {
             Self::Within(bound) => Some(uptime.saturating_add(bound)),
@@ -31,28 +31,28 @@ impl Staleness {
         }
     }
 
-    /// When what is in the store now holds on every authority that has the same bound.
+    /// Returns when what is in the store now holds on every authority that has the same bound.
     pub(crate) fn everywhere(self, now: Timestamp) -> Everywhere {
         match self {
             Self::Never => Everywhere::Now,
-            // Clocks that are being adjusted run up to 500 millionths too fast or too slow, theirs and ours.
+            // A clock that is being adjusted runs up to 500 millionths too fast or too slow: theirs, and ours.
             Self::Within(bound) => Everywhere::By(now.saturating_add(bound.saturating_add(bound / 1_000))),
             Self::Unbounded => Everywhere::Unbounded,
         }
     }
 }
 
-/// The last readings of the store.
+/// What is known of the last reads of the store.
 #[derive(Debug, Clone)]
 struct Readings {
-    /// When the last one that succeeded began, by the clock and by its uptime.
+    /// When the last successful read began, by the clock and by its uptime.
     at: Timestamp,
     uptime: Duration,
-    /// Why those since have failed.
+    /// Why the last read since then failed.
     error: Option<Error>,
 }
 
-/// When an authority last heard from its store.
+/// When an authority last read its store.
 #[derive(Debug)]
 pub(crate) struct Contact(Mutex<Readings>);
 

@@ -1,5 +1,6 @@
 //! The one stateful type: it issues tokens, decides, and keeps a store and the memory in step.
 
+mod acting;
 pub(crate) mod actor;
 mod builder;
 mod call;
@@ -22,15 +23,17 @@ use std::sync::{Arc, PoisonError};
 
 pub use builder::Builder;
 
+use crate::authority::acting::Acting;
 use crate::authority::actor::Actor;
-use crate::authority::call::PlannedCall;
-use crate::authority::draft::{Acting, Draft, Stop};
+use crate::authority::call::{Operation, call};
 use crate::authority::error::{AuthenticateError, AuthorizeError, Error};
 use crate::authority::health::Health;
 use crate::authority::manager::Message;
 use crate::authority::new_token::{NewKind, NewToken};
 use crate::authority::open_error::OpenError;
-use crate::authority::operations::Finish;
+use crate::authority::operations::{
+    Create, Delete, Purge, Revoke, RevokeAll, Rotate, SetOrganization, SetOwner, Setup, UpdateToken,
+};
 use crate::authority::pending::{Pending, pending};
 use crate::authority::principal::{Link, Principal};
 use crate::authority::request::{Issued, Receipt, Rotation, Update, Updated};
@@ -79,7 +82,9 @@ impl Authority {
     /// Opens a store with the defaults, and reads all of it.
     ///
     /// # Errors
-    /// The store cannot be read, or was written by a newer version.
+    /// - [`OpenError::Store`]: the store cannot be read.
+    /// - [`OpenError::NewerFormat`]: a newer version of this library wrote it.
+    /// - [`OpenError::Thread`], [`OpenError::Ended`]: the management thread could not be started, or panicked.
     pub fn open(store: impl TokenStore + 'static) -> Pending<Self, OpenError> {
         Self::builder().open(store)
     }
@@ -147,8 +152,7 @@ impl Authority {
     /// # Errors
     /// Setup was done before, here or elsewhere on the same store.
     pub fn setup(&self, owner: UserId) -> Pending<Issued> {
-        let host = Actor::host("setup");
-        self.call("setup", &host, move |draft, _| operations::setup(draft, owner))
+        self.call(Setup::new(owner))
     }
 
     /// Creates a token, no more powerful than the actor's (design rule 10).
@@ -156,8 +160,8 @@ impl Authority {
     /// # Errors
     /// The actor may not, or the token cannot be.
     pub fn create(&self, actor: impl Into<Actor>, new: NewToken<impl NewKind>) -> Pending<Issued> {
-        let (actor, (kind, details)) = (actor.into(), new.build());
-        self.call("create", &actor.clone(), move |draft, _| operations::create(draft, &actor, &kind, &details))
+        let (kind, details) = new.build();
+        self.call(Create { actor: actor.into(), kind, details })
     }
 
     /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
@@ -166,8 +170,7 @@ impl Authority {
     /// There is no such token, or none for this actor; the actor may not; the token is revoked, or changed since the caller read
     /// it; or what it is to become cannot be.
     pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Updated> {
-        let actor = actor.into();
-        self.call("update", &actor.clone(), move |draft, _| operations::update(draft, &actor, id, &update))
+        self.call(UpdateToken { actor: actor.into(), id, update })
     }
 
     /// Gives a token a new secret (design rule 15).
@@ -176,8 +179,7 @@ impl Authority {
     /// There is no such token, or none for this actor; the actor may not; the token is revoked; or the chosen secret is
     /// refused.
     pub fn rotate(&self, actor: impl Into<Actor>, id: TokenId, rotation: Rotation) -> Pending<Issued> {
-        let actor = actor.into();
-        self.call("rotate", &actor.clone(), move |draft, _| operations::rotate(draft, &actor, id, &rotation))
+        self.call(Rotate { actor: actor.into(), id, rotation })
     }
 
     /// Revokes a token, for good (design rules 11 and 17). It stays listable.
@@ -188,8 +190,7 @@ impl Authority {
     /// # Errors
     /// There is no such token, or none for this actor; or the actor may not.
     pub fn revoke(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("revoke", &actor.clone(), move |draft, _| operations::revoke(draft, &actor, id))
+        self.call(Revoke { actor: actor.into(), id })
     }
 
     /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
@@ -201,8 +202,7 @@ impl Authority {
     /// # Errors
     /// There is no such token, or none for this actor; or the actor may not.
     pub fn revoke_all(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("revokeAll", &actor.clone(), move |draft, so_far| operations::revoke_all(draft, &actor, id, so_far))
+        self.call(RevokeAll { actor: actor.into(), id })
     }
 
     /// Deletes a token. What is left is a trace that keeps its secret from being chosen again (design rules 11 and 14).
@@ -210,8 +210,7 @@ impl Authority {
     /// # Errors
     /// There is no such token, or none for this actor; or the actor may not.
     pub fn delete(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("delete", &actor.clone(), move |draft, _| operations::delete(draft, &actor, id))
+        self.call(Delete { actor: actor.into(), id })
     }
 
     /// Suspends, restores or deletes an owner, and with it all its tokens (design rule 16). Deleting is final.
@@ -219,8 +218,7 @@ impl Authority {
     /// # Errors
     /// The actor is neither an Operator nor the host, or the owner was deleted.
     pub fn set_owner(&self, actor: impl Into<Actor>, owner: UserId, standing: Standing) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("setOwner", &actor.clone(), move |draft, _| operations::set_owner(draft, &actor, owner, standing))
+        self.call(SetOwner { actor: actor.into(), owner, standing })
     }
 
     /// Suspends, restores or deletes an organization, and with it all its tokens (design rule 16). Deleting is final.
@@ -233,10 +231,7 @@ impl Authority {
         organization: OrgId,
         standing: Standing,
     ) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("setOrganization", &actor.clone(), move |draft, _| {
-            operations::set_organization(draft, &actor, organization, standing)
-        })
+        self.call(SetOrganization { actor: actor.into(), organization, standing })
     }
 
     /// Forgets the traces of tokens that were deleted by a time, so that their secrets could be chosen again, and deletes
@@ -248,8 +243,7 @@ impl Authority {
     /// # Errors
     /// The actor is neither an Operator nor the host.
     pub fn purge(&self, actor: impl Into<Actor>, by: Timestamp) -> Pending<Receipt> {
-        let actor = actor.into();
-        self.call("purge", &actor.clone(), move |draft, so_far| operations::purge(draft, &actor, by, so_far))
+        self.call(Purge { actor: actor.into(), by })
     }
 
     /// One token, if the actor may see it (design rule 12).
@@ -337,9 +331,9 @@ impl Authority {
     ) -> Result<Page, Error> {
         let acting = self.sight(&actor.into())?;
         let mut filter = *filter;
-        let own = if let draft::Acting::Token(token) = &acting { token.kind.organization() } else { None };
+        let own = if let Acting::Token(token) = &acting { token.kind.organization() } else { None };
         if let Some(own) = own {
-            // It sees no other, so another's list need not be walked.
+            // It sees no other organization's tokens: such a list is empty.
             if filter.organization.is_some_and(|organization| organization != own) {
                 return Ok(Page { tokens: Vec::new(), next: None });
             }
@@ -436,22 +430,16 @@ impl Authority {
         self.shared.index.check_current(&*self.shared.clock).map_err(Error::from)
     }
 
-    /// Sends a call to the management thread.
-    fn call<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        actor: &Actor,
-        plan: impl FnMut(&mut Draft<'_>, usize) -> Result<Finish<T>, Stop> + Send + 'static,
-    ) -> Pending<T> {
+    /// Sends an operation to the management thread.
+    fn call<O: Operation>(&self, operation: O) -> Pending<O::Answer> {
         let (answer, pending) = pending(|| Error::Closed);
-        let call = PlannedCall::boxed(name, Some(actor), plan, answer);
-        self.send(Message::Call(call));
+        self.send(Message::Call(call(operation, answer)));
         pending
     }
 
     fn send(&self, message: Message) {
         if let Some(queue) = &self.queue {
-            // Fails only when the thread is gone; the answer is then dropped, which answers.
+            // Fails only when the thread is gone. The message is then dropped, and its answer with it, which answers.
             _ = queue.send(message);
         }
     }
@@ -461,7 +449,7 @@ impl Drop for Authority {
     fn drop(&mut self) {
         self.queue = None;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // An answer that nobody waited for is dropped on the management thread itself.
+        // The answer of `open` holds an authority. Where nobody waits for it, the management thread itself drops it.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             _ = thread.join();
         }

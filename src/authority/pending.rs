@@ -1,4 +1,4 @@
-//! Answers that are on their way.
+//! An answer that may not be here yet.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::authority::error::Error;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The answer of a management call, or of opening an authority: `.await` it in async code, `.wait()` for it in plain code. Neither needs a runtime.
+/// The answer of a management call, or of opening an authority: `.await` it in async code, `.wait()` for it in plain code.
+/// Neither needs a runtime.
 ///
 /// The call is under way whether or not anyone waits: dropping this gives up the answer, never the change
 /// (design rule 19).
@@ -20,7 +21,7 @@ pub struct Pending<T, E = Error> {
     shared: Arc<Shared<T, E>>,
 }
 
-/// The other end: whoever answers. Dropped without an answer, it answers that nobody will.
+/// The other end of a [`Pending`], where the answer is sent. Dropped without an answer, it sends the error `closed`.
 pub(crate) struct Answer<T, E = Error> {
     shared: Arc<Shared<T, E>>,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Answer<T, E = Error> {
 struct Shared<T, E> {
     state: Mutex<State<T, E>>,
     answered: Condvar,
-    /// What is answered where there is no answer, or none any more.
+    /// Makes the error that stands for an answer that never comes, or was taken before.
     closed: fn() -> E,
 }
 
@@ -47,7 +48,7 @@ impl<T, E> Shared<T, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer, if it is here; another time, there is none any more.
+    /// Takes the answer, if it is here. Where it was taken before, the answer is the error `closed`.
     fn take(&self, state: &mut State<T, E>) -> Option<Result<T, E>> {
         if matches!(state, State::Waiting(_)) {
             return None;
@@ -73,7 +74,7 @@ impl<T, E> Shared<T, E> {
     }
 }
 
-/// Both ends of an answer. `closed` is the answer where none is sent.
+/// Makes both ends of an answer. `closed` makes the error that stands for an answer that never comes.
 pub(crate) fn pending<T, E>(closed: fn() -> E) -> (Answer<T, E>, Pending<T, E>) {
     let shared = Shared::new(State::Waiting(None), closed);
     (Answer { shared: Arc::clone(&shared) }, Pending { shared })
@@ -84,7 +85,7 @@ impl<T, E> Answer<T, E> {
         self.shared.answer(answer);
     }
 
-    /// Whether nobody waits for it any more.
+    /// Reports whether nobody waits for the answer any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.shared) == 1
     }
@@ -134,7 +135,8 @@ impl<T, E> Pending<T, E> {
     /// ```
     ///
     /// # Errors
-    /// The call failed. So it does, as with [`Error::Closed`], once the answer was taken.
+    /// The call failed. Once the answer was taken, the error is [`Error::Closed`] or
+    /// [`OpenError::Ended`](crate::OpenError::Ended).
     pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<T>, E> {
         let start = Instant::now();
         let mut state = self.shared.lock();

@@ -104,7 +104,7 @@ impl Principal<'_> {
     /// The token is not accepted, and why.
     pub fn token(&self) -> Result<Token, Reason> {
         let token = self.token_id().map(|id| self.authority.shared().index.token(id));
-        // After it was read: what was read then was this token's.
+        // After the token was read, not before. So it was this principal's token.
         self.check()?;
         token.transpose().map_err(|Incomplete| Reason::Unavailable)?.flatten().ok_or(Reason::Unknown)
     }

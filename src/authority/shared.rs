@@ -13,7 +13,7 @@ use crate::secret::{Digest, Format, Keyring, Presented};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// What requests and the management thread share: the index and what it takes to read a secret.
+/// What requests and the management thread share: the index, and what is needed to read a secret.
 pub(crate) struct Shared {
     pub(crate) index: Index,
     pub(crate) clock: Box<dyn Clock>,
@@ -30,14 +30,14 @@ impl Shared {
         self.accept(secret, |digest, key| self.index.authenticate(digest, key, &*self.clock))
     }
 
-    /// The revision that it was allowed at.
+    /// Returns the revision that the request was allowed at.
     #[inline]
     pub(crate) fn authorize(&self, secret: &[u8], action: Action, resource: &Resource) -> Result<u64, AuthorizeError> {
         let ask = |digest: &Digest, key| self.index.authorize_secret(digest, key, action, resource, &*self.clock);
         Ok(self.accept(secret, ask)??)
     }
 
-    /// What `find` says of the secret's digest, which was made with the key of that id.
+    /// Returns what `find` says of the secret's digest and of the id of the key that the digest was made with.
     #[inline]
     fn accept<T>(
         &self,
@@ -69,15 +69,15 @@ impl Shared {
     }
 }
 
-/// Secrets that were not accepted and not told yet: a few one by one, the rest as a number, so that a flood of them
-/// costs neither memory nor the log.
+/// Rejected secrets that the observer was not told of yet. A few are kept one by one, the rest is a number: a flood of them
+/// must fill neither the memory nor the log.
 #[derive(Default)]
 pub(crate) struct Failures {
     first: Mutex<Vec<Reason>>,
     more: AtomicU64,
 }
 
-/// How many are told one by one between two calls of [`Failures::take`].
+/// How many are kept one by one between two calls of [`Failures::take`].
 const TOLD: usize = 16;
 
 impl Failures {
@@ -88,7 +88,7 @@ impl Failures {
                 first.push(reason);
                 true
             }
-            // Never blocks a request: who meets another is counted.
+            // A request never waits for the lock. Where another has it, this one is only counted.
             Ok(_) | Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
         };
         if !told {
@@ -96,7 +96,7 @@ impl Failures {
         }
     }
 
-    /// The reasons of the first ones, and how many more there were.
+    /// Takes the reasons of the first ones, and the number of further ones.
     pub(crate) fn take(&self) -> (Vec<Reason>, u64) {
         let first = self.first.lock().map(|mut first| std::mem::take(&mut *first)).unwrap_or_default();
         (first, self.more.swap(0, Ordering::Relaxed))

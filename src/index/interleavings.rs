@@ -1,5 +1,5 @@
-//! Every order of the index's atomic operations that the memory model allows, tried by loom: one thread writes, as the
-//! management thread does, others read. `.ci/interleavings` runs it.
+//! Tests with loom, which tries every order of the index's atomic operations that the memory model allows. One thread writes,
+//! as the management thread does; others read. `.ci/interleavings` runs them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ use crate::secret::{Credential, Digest, Keyring};
 use crate::store::Position;
 use crate::store::record::{Body, Record, Stand, TokenRecord, Tombstone};
 
-/// Tries all orders with at most so many switches away from a thread that could go on.
+/// Tries all orders with at most this many switches away from a thread that could go on.
 fn all_orders(switches: usize, run: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(switches);
@@ -169,7 +169,7 @@ fn what_is_there_is_found_while_its_page_is_swept() {
     });
 }
 
-/// What is looked up leads to a slot that was written before.
+/// A slot that is found was written before.
 #[test]
 fn what_is_found_is_whole() {
     all_orders(3, || {
@@ -257,7 +257,7 @@ fn may(index: &Index, handle: Handle, action: Action, number: u64) -> bool {
     index.authorize(handle, action, &resource, &SystemClock).is_ok()
 }
 
-/// Rule 17, for one who is told of the revocation in any way that orders events.
+/// Rule 17, for a reader that learned of the revocation in any way that orders events.
 #[test]
 fn no_decision_that_begins_after_a_revocation_says_yes() {
     all_orders(2, || {
@@ -296,7 +296,7 @@ fn no_decision_sees_half_a_change() {
     });
 }
 
-/// The same where the permissions are in a set of their own, whose place the next set takes.
+/// The same where the permissions are in a set of their own, whose number the next set takes.
 #[test]
 fn no_decision_takes_the_permissions_of_another_token() {
     all_orders(2, || {
@@ -331,10 +331,9 @@ fn no_decision_lacks_what_a_change_leaves() {
     });
 }
 
-/// Rule 18: a principal is never taken for that of a token that got the slot of its own.
+/// Rule 18: a principal is never taken for one of the token that got its slot.
 ///
-/// No switches: a reader that stores nothing may as well run last, for whatever it would have seen before, it still may
-/// see then. With one switch it is 333,794 orders instead of 39,158.
+/// No switches: a reader that stores nothing can run last. Whatever it would have seen before, loom lets it see then. With one switch it is 333,794 orders instead of 39,158.
 #[test]
 fn a_slot_that_is_used_again_is_not_the_old_tokens() {
     all_orders(0, || {
@@ -414,7 +413,7 @@ fn organization_stand(standing: Standing) -> Body {
 
 /// Rule 16: of a commit that restores one and suspends the other, neither half is seen alone, whichever is which.
 #[test]
-fn what_was_denied_before_and_is_denied_after_is_denied_all_the_time() {
+fn what_is_denied_before_and_after_is_denied_in_between() {
     let suspended = Standing::Suspended;
     for [before, after] in [
         [vec![stand(suspended)], vec![stand(Standing::Active), organization_stand(suspended)]],
@@ -446,7 +445,7 @@ fn copied(bodies: Vec<Body>) -> impl Fn() -> Vec<Body> {
     }
 }
 
-/// Rule 17: once refused, refused from then on, while somebody else is restored.
+/// Rule 17: a suspended owner's token that was refused once stays refused, while another owner is restored.
 #[test]
 fn a_suspension_that_was_seen_stays() {
     all_orders(2, || {
@@ -489,11 +488,11 @@ fn no_decision_in_one_call_sees_half_a_change() {
     });
 }
 
-/// Rule 17: while everything is read anew, page by page, no page is seen without those that are still to come.
+/// Rule 17: while everything is read again, page by page, no decision sees some pages without the others.
 ///
 /// No switches: they would show no more to a reader that stores nothing.
 #[test]
-fn nothing_is_decided_by_half_of_what_is_read_anew() {
+fn nothing_is_decided_by_half_of_what_is_read_again() {
     all_orders(0, || {
         // As when it was cleared.
         let index = index(Vec::new());

@@ -1,7 +1,7 @@
 //! The tokens in memory: what `authenticate` and `authorize` read.
 //!
-//! Readers take no lock. One thread, the authority's management thread, writes; what readers see of a token changes
-//! all at once.
+//! Readers take no lock. One thread writes: the authority's management thread. All that readers see of a token changes at
+//! once.
 
 pub(crate) mod catalog;
 mod gate;
@@ -53,16 +53,16 @@ pub(crate) use crate::index::target::Handle;
 pub(crate) struct Index {
     slots: Segments<Slot>,
     lookup: Lookup,
-    /// The permissions of tokens that have more than one bucket, or a custom set.
+    /// The permissions of Custom tokens, and of Read/Write tokens with more than one bucket.
     sets: Segments<ArcSwapOption<PermissionSet>>,
     owners: Subjects,
     organizations: Subjects,
     /// A bit for each slot that was used since the last [`take_used`](Self::take_used).
     used: Segments<AtomicU64>,
-    /// About the current time, in seconds since 1970, for last use.
+    /// The current time, about, in seconds since 1970. It is what [`Slot::used`] is set to.
     seconds: AtomicU32,
     gate: Gate,
-    /// Decisions see at least what was in the store at this revision.
+    /// What the store had at this revision is here. Decisions see at least that.
     revision: AtomicU64,
     /// Everything else. Only the management plane locks it.
     catalog: RwLock<Catalog>,
@@ -164,7 +164,7 @@ impl Index {
         Ok((result, handle))
     }
 
-    /// Does it for a former secret. Kept out of line so that the usual case stays short.
+    /// Does the same for a former secret. Kept out of line so that the usual case stays short.
     #[cold]
     #[inline(never)]
     fn with_overlap<R>(&self, handle: Handle, clock: &dyn Clock, read: &impl Fn(&Facts) -> R) -> Found<R> {
@@ -242,23 +242,23 @@ impl Index {
     /// Returns the actions that a token has on a resource: those that its kind's permissions say, without building them.
     #[inline]
     fn granted(&self, facts: &Facts, action: &Action, resource: &Resource) -> Access {
-        let inside = || {
-            let own = resource.organization().map_or(0, OrgId::to_u128);
-            own != 0 && self.organizations.is(facts.organization, own)
+        let is_bucket = |bucket| {
+            resource.id().is_some_and(|id| id.to_u128() == bucket) && *resource.type_ref() == ResourceType::BUCKETS
         };
-        match facts.target() {
-            Target::Everything => Access::ANY,
-            Target::Organization if inside() => Access::ANY,
-            Target::Bucket(bucket, access) => {
-                let named = *resource.type_ref() == ResourceType::BUCKETS
-                    && resource.id().is_some_and(|id| id.to_u128() == bucket);
-                if named && inside() { access } else { Access::empty() }
-            }
+        let access = match facts.target() {
+            Target::Everything => return Access::ANY,
+            Target::Organization => Access::ANY,
+            Target::Bucket(bucket, access) if is_bucket(bucket) => access,
             Target::Set(number) => {
                 let set = self.sets.get(number);
-                set.and_then(|set| set.load().as_ref().map(|set| set.granted(action, resource))).unwrap_or_default()
+                let granted = set.and_then(|set| set.load().as_ref().map(|set| set.granted(action, resource)));
+                return granted.unwrap_or_default();
             }
-            Target::Organization | Target::Successor(_) | Target::Nothing => Access::empty(),
-        }
+            Target::Bucket(..) | Target::Successor(_) | Target::Nothing => return Access::empty(),
+        };
+        // What is left holds in the token's organization only.
+        let organization = resource.organization().map_or(0, OrgId::to_u128);
+        let inside = organization != 0 && self.organizations.is(facts.organization, organization);
+        if inside { access } else { Access::empty() }
     }
 }

@@ -67,12 +67,10 @@ impl Target {
     pub(super) fn decode(state: State, value: u128) -> Self {
         #[allow(clippy::cast_possible_truncation)] // What was encoded is as short.
         let (number, word) = (value as u32, value as u64);
-        if state.contains(State::SET) {
-            return Self::Set(number);
-        }
         match state.kind() {
             Some(KindName::Operator) => Self::Everything,
             Some(KindName::AllAccess) => Self::Organization,
+            Some(KindName::ReadWrite | KindName::Custom) if state.contains(State::SET) => Self::Set(number),
             Some(KindName::ReadWrite | KindName::Custom) => Self::Bucket(value, state.access()),
             None if state.contains(State::OVERLAPPING) => Self::Successor(Handle(word)),
             None => Self::Nothing,

@@ -1,9 +1,9 @@
-//! The form of our own secrets, and what is asked of chosen ones.
+//! The form of generated secrets, and the rules for chosen ones.
 //!
-//! `PREFIX_KRRR…RRRCCCCC`: a prefix that scanners recognize, `_`, the id of the pepper that the digest is made with
-//! (`0` for none), 43 random characters (256 bits), and a checksum of all before it. Letters and digits only, so that
-//! it is safe in URLs, headers and shells and a double click selects it; at most 55 bytes, so that its digest is one
-//! block of SHA-256.
+//! A generated secret is `PREFIX_KRRR…RRRCCCCC`: a prefix that scanners recognize, `_`, the id of the pepper that the digest
+//! is made with (`0` for none), 43 random characters (256 bits), and a checksum of all before it. It has only letters,
+//! digits and `_`, so that it is safe in URLs, headers and shells and a double click selects it. It has at most 55 bytes, so
+//! that its digest takes one block of SHA-256.
 
 use zeroize::Zeroizing;
 
@@ -15,49 +15,49 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// 62 to the power of 43 is just above 2 to the power of 256.
 const RANDOM_LEN: usize = 43;
 const CHECKSUM_LEN: usize = 5;
-/// How many checksums there are.
+/// The number of different checksums.
 const CHECKSUMS: u32 = 62_u32.pow(5);
 
-/// The place of each byte in the alphabet; [`NO_LETTER`] for those that are not in it.
+/// The position of each byte in the alphabet; [`NO_LETTER`] for bytes that are not in it.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // Worked out by the compiler, which would object.
-const PLACES: [u8; 256] = {
-    let mut places = [NO_LETTER; 256];
-    let mut place = 0;
-    while place < ALPHABET.len() {
-        places[ALPHABET[place] as usize] = place as u8;
-        place += 1;
+const POSITIONS: [u8; 256] = {
+    let mut positions = [NO_LETTER; 256];
+    let mut position = 0;
+    while position < ALPHABET.len() {
+        positions[ALPHABET[position] as usize] = position as u8;
+        position += 1;
     }
-    places
+    positions
 };
 const NO_LETTER: u8 = 0x80;
 
-/// Why a chosen secret is refused (design rule 14). The secret itself is not shown.
+/// The reason why a chosen secret is refused (design rule 14). It does not show the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// Shorter than the floor: 32 bytes, unless the host lowered it.
+    /// The secret is shorter than the floor: 32 bytes, unless the host lowered it.
     #[error("a chosen secret has at least {floor} characters, this one has {len}")]
     TooShort {
-        /// How long it is.
+        /// The length of the secret.
         len: usize,
-        /// The least that is accepted.
+        /// The shortest length that is accepted.
         floor: usize,
     },
-    /// Longer than 512 bytes.
+    /// The secret is longer than 512 bytes.
     #[error("a chosen secret has at most 512 characters, this one has {0}")]
     TooLong(usize),
-    /// Not visible ASCII.
+    /// A character is not visible ASCII. Positions count from 0.
     #[error("a chosen secret consists of visible ASCII characters; the one at position {0} is none")]
     Character(usize),
-    /// It begins like the secrets that are generated here.
+    /// The secret begins with the prefix of generated secrets.
     #[error("a chosen secret cannot begin with `{0}`, as generated ones do")]
     OurPrefix(String),
-    /// It looks like a stored hash, `$…$`.
+    /// The secret looks like a stored hash, `$…$`.
     #[error("a chosen secret cannot be shaped like a stored hash, `$...$`")]
     HashShaped,
 }
 
-/// Why a prefix is refused.
+/// A prefix that is not 1 to 5 ASCII letters and digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret's prefix is 1 to 5 ASCII letters and digits")]
 pub struct PrefixError;
@@ -65,21 +65,22 @@ pub struct PrefixError;
 /// What a presented string is, before anything is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented {
-    /// Of our form, with a digest under this key.
+    /// A secret of the generated form, with a digest under this key.
     Ours(u8),
-    /// Possibly a chosen secret.
+    /// It may be a chosen secret.
     Foreign,
-    /// Certainly no token's.
+    /// It is no token's secret.
     Malformed,
 }
 
+/// The form of secrets, as the host set it.
 #[derive(Debug, Clone)]
 pub(crate) struct Format {
     /// The prefix and `_`.
     start: Vec<u8>,
-    /// The fewest characters of a chosen secret.
+    /// The lowest number of characters of a chosen secret.
     floor: usize,
-    /// Of nothing yet. Kept, so that what the processor can do is asked once.
+    /// The checksum of nothing. It is kept and cloned, so that the processor's features are looked up only once.
     checksum: crc32fast::Hasher,
 }
 
@@ -112,9 +113,9 @@ impl Format {
         self.start.len() + 1 + RANDOM_LEN + CHECKSUM_LEN
     }
 
-    /// A new secret whose digest is made with the key of that id.
+    /// Returns a new secret whose digest is made with the key of that id.
     pub(crate) fn generate(&self, key: u8) -> Result<Secret, RandomError> {
-        // Filled to its size, so that it never moves and leaves a copy behind.
+        // It has its full size from the start: growing would move it and leave a copy behind.
         let mut secret = Zeroizing::new(String::with_capacity(self.len()));
         let start = self.start.iter().chain([&key]);
         secret.extend(start.map(|byte| char::from(*byte)));
@@ -122,7 +123,7 @@ impl Format {
         let mut wanted = RANDOM_LEN;
         while wanted > 0 {
             random::fill(&mut *random)?;
-            // Six bits each; those that are not in the alphabet are dropped, so every character is equally likely.
+            // Six bits for each character. Values outside the alphabet are dropped, so every character is equally likely.
             let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 63)));
             for letter in letters.take(wanted) {
                 secret.push(char::from(*letter));
@@ -134,7 +135,7 @@ impl Format {
         Ok(Secret(secret))
     }
 
-    /// A number below [`CHECKSUMS`] that a typo changes.
+    /// Returns the checksum: a number below [`CHECKSUMS`] that every typo of one character changes.
     #[inline]
     fn sum(&self, body: &[u8]) -> u32 {
         let mut checksum = self.checksum.clone();
@@ -142,7 +143,7 @@ impl Format {
         checksum.finalize() % CHECKSUMS
     }
 
-    /// Sorts a presented string without hashing it.
+    /// Says what a presented string is, without hashing it.
     #[inline]
     pub(crate) fn read(&self, presented: &[u8]) -> Presented {
         let Some(rest) = presented.strip_prefix(self.start.as_slice()) else {
@@ -159,7 +160,7 @@ impl Format {
         }
     }
 
-    /// Whether a caller may choose this secret.
+    /// Checks that a caller may choose this secret.
     pub(crate) fn check_chosen(&self, secret: &Secret) -> Result<(), SecretError> {
         let bytes = secret.expose().as_bytes();
         if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii_graphic()) {
@@ -181,7 +182,7 @@ impl Format {
     }
 }
 
-/// A number below [`CHECKSUMS`] as five letters, the lowest digit first.
+/// Returns a number below [`CHECKSUMS`] as five letters, the lowest digit first.
 fn letters(number: u32) -> [u8; CHECKSUM_LEN] {
     let mut rest = number as usize;
     [(); CHECKSUM_LEN].map(|()| {
@@ -191,12 +192,12 @@ fn letters(number: u32) -> [u8; CHECKSUM_LEN] {
     })
 }
 
-/// The number that five letters are; `None` if one of them is no letter.
+/// Returns the number that five letters are; `None` if a byte is not in the alphabet.
 #[inline]
 fn number(letters: [u8; CHECKSUM_LEN]) -> Option<u32> {
-    let places = letters.map(|letter| PLACES.get(usize::from(letter)).copied().unwrap_or(NO_LETTER));
-    let number = places.iter().rev().fold(0, |number, place| number * 62 + u32::from(*place));
-    (places.iter().fold(0, |all, place| all | place) < NO_LETTER).then_some(number)
+    let positions = letters.map(|letter| POSITIONS.get(usize::from(letter)).copied().unwrap_or(NO_LETTER));
+    let number = positions.iter().rev().fold(0, |number, position| number * 62 + u32::from(*position));
+    (positions.iter().fold(0, |all, position| all | position) < NO_LETTER).then_some(number)
 }
 
 #[cfg(test)]
@@ -235,7 +236,7 @@ mod tests {
         }
     }
 
-    /// The place of what is no letter is 128, which is also "42" in digits: two bodies whose sums are 128 and 128 + 62 * 128.
+    /// The position of what is no letter is 128, which is also "42" in digits: two bodies whose sums are 128 and 128 + 62 * 128.
     #[test]
     fn a_checksum_has_no_other_spelling() {
         let format = Format::default();
@@ -270,7 +271,7 @@ mod tests {
         }
     }
 
-    /// What is said against choosing this secret.
+    /// Returns the error's text where this secret may not be chosen.
     fn refusal(format: &Format, secret: &str) -> Option<String> {
         format.check_chosen(&Secret::new(secret)).err().map(|error| error.to_string())
     }

@@ -10,9 +10,9 @@ use zeroize::Zeroize;
 
 use crate::chunks::{chunks, chunks_mut};
 
-/// SHA-256 of a secret, or HMAC-SHA-256 under a pepper: all of it that is stored.
+/// SHA-256 of a secret, or HMAC-SHA-256 under a pepper. It is all that is stored of a secret.
 ///
-/// Never printed. Two are compared in constant time only; their order and hash are not to be had.
+/// It is never printed. It has no order and no hash, and two digests are compared in constant time only.
 #[derive(Clone, Copy)]
 pub(crate) struct Digest([u8; 32]);
 
@@ -46,43 +46,54 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What authenticates: a digest and the id of the pepper that it was made with.
+/// What a store keeps of a secret: its digest, and the id of the pepper that the digest was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credential {
     pub(crate) key: u8,
     pub(crate) digest: Digest,
 }
 
-/// Why a pepper is refused.
+/// The reason why a pepper is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PepperError {
     /// The id is not one of `1`-`9`, `A`-`Z`, `a`-`z`.
     #[error("a pepper's id is one of `1`-`9`, `A`-`Z` and `a`-`z`")]
     Id,
-    /// The key is too short.
+    /// The key has fewer than 32 bytes; it has this many.
     #[error("a pepper's key has at least 32 bytes, this one has {0}")]
     TooShort(usize),
 }
 
-/// A key that the host keeps apart from the store, so that a stolen store alone cannot even be searched for guessed
-/// secrets. Digests are then HMAC-SHA-256 under it.
+/// A secret key that digests are made with, as HMAC-SHA-256 under it.
 ///
-/// Secret. To rotate it, configure the new one as current and the old one as previous; the old one can be removed when
+/// The host keeps it apart from the store. So a thief who has only the store cannot test whether a guessed secret is in it.
+///
+/// To replace a pepper, give the new one to [`Builder::pepper`](crate::Builder::pepper) and the old one to
+/// [`Builder::previous_pepper`](crate::Builder::previous_pepper). The old one can be removed once
 /// [`Authority::tokens_by_pepper`](crate::Authority::tokens_by_pepper) shows that no token needs it.
+///
+/// ```
+/// use portcullis::{Authority, MemoryStore, Pepper};
+///
+/// # let key = [7; 32]; // In earnest: 32 random bytes from the host's secret manager.
+/// let authority = Authority::builder().pepper(Pepper::new('a', &key)?).open(MemoryStore::new()).wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Pepper {
     id: u8,
-    /// Holds the two states that the key leads to, not the key.
+    /// It holds the two states that the key leads to, not the key.
     mac: HmacReset<Sha256>,
 }
 
 impl Pepper {
-    /// A pepper. The id is one character that tells peppers apart, and becomes part of the secrets made with it; the
-    /// key is at least 32 random bytes.
+    /// Returns a pepper. The id tells peppers apart, and becomes part of every secret that is generated with it. The key is at
+    /// least 32 random bytes.
     ///
     /// # Errors
-    /// The id is not a digit from 1 or an ASCII letter, or the key is too short.
+    /// - [`PepperError::Id`]: the id is not one of `1`-`9`, `A`-`Z`, `a`-`z`.
+    /// - [`PepperError::TooShort`]: the key has fewer than 32 bytes.
     pub fn new(id: char, key: &[u8]) -> Result<Self, PepperError> {
         let id = u8::try_from(id).map_err(|_| PepperError::Id)?;
         if !id.is_ascii_alphanumeric() || id == Keyring::PLAIN {
@@ -91,7 +102,7 @@ impl Pepper {
         if key.len() < 32 {
             return Err(PepperError::TooShort(key.len()));
         }
-        // Any length is a key for HMAC, so the error never comes; it would be this one.
+        // HMAC takes keys of any length, so this never fails.
         let mac = <HmacReset<Sha256> as KeyInit>::new_from_slice(key).map_err(|_| PepperError::TooShort(key.len()))?;
         Ok(Self { id, mac })
     }
@@ -120,28 +131,28 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// The id that stands for no pepper.
+    /// The id that means no pepper.
     pub(crate) const PLAIN: u8 = b'0';
 
-    /// The key of new secrets.
+    /// Returns the id of the key of new secrets.
     pub(crate) fn current(&self) -> u8 {
         self.current.as_ref().map_or(Self::PLAIN, |pepper| pepper.id)
     }
 
-    /// The id that both peppers have, if they do.
+    /// Returns the peppers' id where both have the same one.
     pub(crate) fn ambiguous(&self) -> Option<char> {
         let (current, previous) = (self.current.as_ref()?, self.previous.as_ref()?);
         (current.id == previous.id).then_some(char::from(current.id))
     }
 
-    /// The keys that a chosen secret's digest may have been made with, the likeliest first.
+    /// Returns the ids of the keys that a chosen secret's digest may have been made with, the likeliest first.
     pub(crate) fn candidates(&self) -> [Option<u8>; 3] {
         let previous = self.previous.as_ref().map(|pepper| pepper.id);
         let plain = (self.current() != Self::PLAIN).then_some(Self::PLAIN);
         [Some(self.current()), previous, plain]
     }
 
-    /// The digest of a secret under that key; `None` when the key is not configured.
+    /// Returns the digest of a secret under that key; `None` when the key is not configured.
     #[inline]
     pub(crate) fn digest(&self, key: u8, secret: &[u8]) -> Option<Digest> {
         if key == Self::PLAIN { Some(sha_256(secret)) } else { self.peppered(key, secret) }
@@ -161,8 +172,8 @@ impl Keyring {
     }
 }
 
-/// SHA-256. What fits into one block, as our own secrets do, is padded here and compressed at once: the general way costs
-/// a third more.
+/// Returns the SHA-256 of a secret. A secret that fits into one block, as every generated one does, is padded here and
+/// compressed at once: the general way costs a third more.
 #[inline]
 fn sha_256(secret: &[u8]) -> Digest {
     // The end mark and the length in bits take nine bytes.
@@ -170,7 +181,8 @@ fn sha_256(secret: &[u8]) -> Digest {
         return long_sha_256(secret);
     };
     let mut block = [0; 64];
-    // In pieces of the size that is read next: what was written in others would have to reach the cache before.
+    // The block is written in pieces of the size in which it is read next. The processor forwards such pieces from one to the
+    // other; pieces of another size would have to reach the cache first.
     let mut pieces = chunks(secret);
     for to in chunks_mut::<16>(&mut block) {
         let Some(piece) = pieces.next() else {
@@ -186,7 +198,7 @@ fn sha_256(secret: &[u8]) -> Digest {
     }
     let mut state = INITIAL;
     compress256(&mut state, std::slice::from_ref(&block));
-    // As a slice it is wiped at once, as an array byte by byte.
+    // A slice is wiped at once, an array byte by byte.
     block.as_mut_slice().zeroize();
     let mut digest = [0; 32];
     for (bytes, word) in chunks_mut(&mut digest).zip(state) {
@@ -195,7 +207,8 @@ fn sha_256(secret: &[u8]) -> Digest {
     Digest(digest)
 }
 
-/// SHA-256 the general way, in its place, where what it has of the secret is wiped when dropped: `digest` would move it.
+/// Returns the SHA-256 of a secret of any length. The state stays where it is and is wiped when dropped. `digest` would move it
+/// and leave parts of the secret behind.
 #[inline(never)]
 fn long_sha_256(secret: &[u8]) -> Digest {
     let mut hash = Sha256::new();

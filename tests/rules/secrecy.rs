@@ -7,7 +7,7 @@ use portcullis::store::{ChangesError, CommitError, CommitId, Position, StoreErro
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, Error, Everywhere, Expiry, Filter, Issued, KindName, Liveness, NewToken,
+    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Issued, KindName, Liveness, NewToken,
     OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
     ResourceType, Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore,
     TracingObserver, Update, Write, decide,
@@ -360,7 +360,7 @@ fn pure(walk: &mut Walk) {
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
     look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
-    look!(walk, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
+    look!(walk, CallName::Create, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(org(1)), Some(ResourceType::INSTANCE), None).unwrap_err());
     let live = Liveness::ACTIVE.expires_at(START);
     look!(

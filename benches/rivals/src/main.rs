@@ -57,12 +57,7 @@ impl Case {
 fn measure(count: usize, hit: bool) -> Vec<(String, f64)> {
     let case = Case::new(count, hit);
     let kind = TokenKind::read_write(case.org, case.ids.iter().map(|id| (*id, Action::READ))).expect("a valid kind");
-    let live = Liveness {
-        status: Status::Active,
-        expires_at: Expiry::At(Timestamp::MAX),
-        owner: Standing::Active,
-        organization: Standing::Active,
-    };
+    let live = Liveness::ACTIVE.expires_at(Expiry::At(Timestamp::MAX));
     let requests = case.requests();
     let influxdb = hand_written::InfluxDb::new(&case);
     let influxdb_requests = hand_written::InfluxDb::requests(&case);

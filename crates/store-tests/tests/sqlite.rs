@@ -114,7 +114,7 @@ impl TokenStore for SqliteStore {
         }
 
         let position = head(&transaction).map_err(failed)?;
-        let mut page = Changes { records: Vec::new(), used: Vec::new(), position, more: false };
+        let mut page = Changes::new(position);
         let query = "SELECT revision, record, last_used FROM records WHERE revision > ? ORDER BY revision";
         let mut query = transaction.prepare_cached(query).map_err(failed)?;
         let mut rows = query.query((since.revision,)).map_err(failed)?;

@@ -13,7 +13,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use fixture::{HOUR, START, bucket, custom, hex, host, listed, org, set, user};
 use portcullis::store::{Position, Record, RecordKind};
 use portcullis::testing::ManualClock;
 use portcullis::{
@@ -84,17 +83,26 @@ fn make(file: &Path) -> Content {
     let all_access = NewToken::all_access(org(1)).owner(user(2)).description("all of it: \u{fc}");
     let admin = create(&login(&root), all_access);
     note(&admin, "accepted");
-    let buckets = NewToken::read_write(org(1)).read(bucket(1)).write(bucket(1)).write(bucket(2));
+    let buckets = NewToken::read_write(org(1)).read(bucket(1)).write(bucket(1)).write(bucket(2)).checked().unwrap();
     let sensor = create(&login(&admin), buckets.expires_in(900 * HOUR));
     note(&sensor, "unknown");
     let rotate = |id, rotation| authority.rotate(host(), id, rotation).wait().unwrap();
     let rotated = rotate(sensor.token.id(), Rotation::new());
     note(&rotated, "accepted");
     note(&rotate(sensor.token.id(), Rotation::new().overlap(20 * HOUR)), "accepted");
-    let before = create(&login(&admin), NewToken::read_write(org(1)).read(bucket(1)).secret(chosen("was-rotated")));
+    let before = create(
+        &login(&admin),
+        NewToken::read_write(org(1)).read(bucket(1)).secret(chosen("was-rotated")).checked().unwrap(),
+    );
     note(&before, "unknown");
     note(&rotate(before.token.id(), Rotation::new().secret(chosen("is-there"))), "accepted");
-    let several = ["read:orgs/P/*", "write:orgs/P/tasks", "write:orgs/P/my-own_type/00000000000000b3"];
+    let several = [
+        "read:orgs/P/*",
+        "write:orgs/P/tasks",
+        "write:orgs/P/my-own_type/00000000000000b3",
+        "*:orgs/P/labels",
+        "run:orgs/P/tasks",
+    ];
     let user_made = custom(org(2), &several).owner(user(3));
     note(&create(&host(), user_made), "accepted");
     let instance = ["write:instance", "read:users", "write:*/01890a5d-ac96-774b-bcce-b302099a8057"];
@@ -103,11 +111,11 @@ fn make(file: &Path) -> Content {
         "accepted",
     );
 
-    let of = |number| NewToken::read_write(org(number)).read(bucket(1)).owner(user(3));
+    let of = |number| NewToken::read_write(org(number)).read(bucket(1)).owner(user(3)).checked().unwrap();
     let inactive = create(&host(), of(1));
     note(&inactive, "inactive");
     authority.update(host(), inactive.token.id(), Update::new().deactivate()).wait().unwrap();
-    let revoked = create(&login(&admin), NewToken::read_write(org(1)).read(bucket(1)));
+    let revoked = create(&login(&admin), NewToken::read_write(org(1)).read(bucket(1)).checked().unwrap());
     note(&revoked, "revoked");
     authority.revoke(host(), revoked.token.id()).wait().unwrap();
     let deleted = create(&host(), of(1).secret(chosen("was-deleted")));
@@ -214,8 +222,8 @@ fn resources(content: &Content) -> Vec<portcullis::Resource> {
         .iter()
         .flat_map(|token| serde_json::from_value::<Vec<Permission>>(token["permissions"].clone()).unwrap());
     let patterns: Vec<_> = permissions.map(|permission| permission.pattern()).collect();
-    let types = patterns.iter().filter_map(Pattern::kind).chain(["unheard-of".parse().unwrap()]);
-    let orgs = patterns.iter().filter_map(Pattern::org).chain([org(9)]);
+    let types = patterns.iter().filter_map(Pattern::resource_type).chain(["unheard-of".parse().unwrap()]);
+    let orgs = patterns.iter().filter_map(Pattern::organization).chain([org(9)]);
     let ids = patterns.iter().filter_map(Pattern::id).chain([bucket(9)]);
     Domain { orgs: distinct(orgs), ids: distinct(ids), types: distinct(types) }.resources()
 }

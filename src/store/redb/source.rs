@@ -212,6 +212,7 @@ impl Medium {
     /// Takes the permissions of everybody but the owner off a file that becomes a store.
     fn make_private(&self) -> io::Result<()> {
         #[cfg(unix)]
+        #[allow(irrefutable_let_patterns)] // There is no other source, but in tests.
         if let Self::File(path) = self {
             use std::os::unix::fs::PermissionsExt as _;
             if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {

@@ -75,8 +75,10 @@ impl Directory for Names {
     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Found<'a, Option<ResourceId>> {
         Box::pin(async move {
             self.check()?;
-            let place = |each: &Resource| if each.resource_type() == ResourceType::ORGS { None } else { each.organization() };
-            let fits = |each: &Resource| each.resource_type() == among.resource_type() && place(each) == among.organization();
+            let place =
+                |each: &Resource| if each.resource_type() == ResourceType::ORGS { None } else { each.organization() };
+            let fits =
+                |each: &Resource| each.resource_type() == among.resource_type() && place(each) == among.organization();
             let mut all = Self::all().into_iter();
             Ok(all.find(|(each, known)| fits(each) && *known == name).and_then(|(each, _)| each.id()))
         })

@@ -1,6 +1,6 @@
 //! `GET /api/v2/authorizations`, and one.
 
-use portcullis::{Issued, NewToken};
+use portcullis::{Issued, NewToken, ResourceId};
 use serde_json::{Value, json};
 
 use crate::app::{App, TOKENS, at, refused};
@@ -142,10 +142,13 @@ fn pages_lead_to_each_other() {
 
 /// On so many buckets.
 fn wide(buckets: u64) -> NewToken {
-    (1..=buckets).fold(NewToken::read_write(org(1)), |new, number| {
-        let bucket = number.try_into().unwrap();
-        new.read(bucket).write(bucket)
-    })
+    (1..=buckets)
+        .fold(NewToken::read_write(org(1)), |new, number| {
+            let bucket = ResourceId::try_from(number).unwrap();
+            new.read(bucket).write(bucket)
+        })
+        .checked()
+        .unwrap()
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis::store::{ChangesError, CommitError, CommitId, Position, PostgresError};
+use portcullis::store::{ChangesError, CommitError, Position};
 use portcullis::testing::records::{horizon, set_up, token, tombstone};
 use portcullis::testing::{conformance, shared_conformance};
-use portcullis::{
-    Actor, Authority, Error, Event, NewToken, OrgId, PostgresStore, Reason, ResourceId, Standing, TokenStore, UserId,
-};
+use portcullis::{Authority, Error, Event, NewToken, OrgId, Reason, ResourceId, Standing, TokenStore, UserId};
 use portcullis_postgres::PostgresStore;
 use portcullis_postgres::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection};
 
