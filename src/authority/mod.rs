@@ -7,6 +7,8 @@ mod draft;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod health;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod manager;
 mod operations;
 pub(crate) mod pending;
