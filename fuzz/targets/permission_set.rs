@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use test_support::naive::{covers, minimal};
 use portcullis::{
     Action, OrgId, Pattern, Permission, PermissionSet, Reach, Resource, ResourceId, ResourceType, resource_type,
 };
+use test_support::naive::{self, covers, minimal};
 use uuid::Uuid;
 
 const TYPES: [ResourceType; 4] =

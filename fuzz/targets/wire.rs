@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use portcullis::{Action, Permission, PermissionSet, Resource, TokenKind};
 use serde_json::Value;
-use test_support::naive::Domain;
+use test_support::naive::{self, Domain};
 
 /// Action, type, organization and id as JSON has them, `*` and what is left out as `None`.
 type Fields = (String, Option<String>, Option<String>, Option<String>);

@@ -8,6 +8,8 @@ mod draft;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod health;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod manager;
 pub(crate) mod new_token;
 pub(crate) mod open_error;

@@ -1,5 +1,5 @@
 use portcullis::{Authority, Denial, MemoryStore, NewToken, OrgId, Permit, Principal, Resource, ResourceId, UserId, Write};
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn write(caller: &Principal<'_>, org: OrgId, bucket: ResourceId) -> Result<Resource, Denial> {
     let permit = caller.authorize(Write, Resource::bucket(org, bucket))?;

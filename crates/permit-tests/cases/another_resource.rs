@@ -1,5 +1,5 @@
 use portcullis::{Permit, Resource, Write};
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn write(mut permit: Permit<Write>, another: Resource) -> Resource {
     permit.resource = another;

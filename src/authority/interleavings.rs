@@ -1,14 +1,17 @@
 //! Whole authorities under many schedules of their threads, chosen by shuttle: callers, management threads, and requests that
 //! hold principals. A schedule in which somebody waits for ever fails, too. `.ci/interleavings` runs it.
-#![cfg(shuttle)]
 
 use std::time::Duration;
 
-use portcullis::{Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing, Status, Update, UserId, Write};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 use shuttle::{Config, Runner, thread};
+
+use crate::{
+    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing,
+    Status, Update, UserId, Write,
+};
 
 /// How many schedules of each, if the environment does not say otherwise.
 const SCHEDULES: usize = 300;

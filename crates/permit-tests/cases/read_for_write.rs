@@ -1,5 +1,5 @@
 use portcullis::{Denial, Principal, Read, Resource};
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn write(caller: &Principal<'_>, bucket: Resource) -> Result<Resource, Denial> {
     let permit = caller.authorize(Read, bucket)?;

@@ -1,4 +1,5 @@
 //! A host's storage layer: no way into it without a permit, and no way to another bucket than the permit's.
+#![allow(clippy::must_use_candidate)] // As a host would write it.
 
 use portcullis::{Permit, Read, Resource, Write};
 

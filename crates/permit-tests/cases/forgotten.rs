@@ -1,4 +1,4 @@
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn main() {
     write_points(&[20.5]);

@@ -1,5 +1,5 @@
 use portcullis::{Permit, Write};
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn write_twice(permit: Permit<Write>) {
     write_points(permit, &[20.5]);

@@ -1,5 +1,5 @@
 use portcullis::{Permit, Resource, Write};
-use portcullis_permits::write_points;
+use permit_tests::write_points;
 
 fn write(permit: Permit<Write>) -> Resource {
     write_points(permit.clone(), &[20.5])
