@@ -108,7 +108,7 @@ pub(crate) async fn resolve(
         }
         permissions.push(permission);
     }
-    check_buckets(directory, &permissions).await?;
+    check_buckets(directory, home, &permissions).await?;
     Ok(permissions)
 }
 
@@ -180,13 +180,18 @@ fn organization_agrees(home: Option<OrgId>, organization: OrgId) -> bool {
     home.is_none_or(|home| home == organization)
 }
 
-/// InfluxDB gives away permissions on other organizations' buckets, by their ids; here a bucket is one of its organization.
-async fn check_buckets(directory: &dyn Directory, permissions: &[Permission]) -> Result<(), ApiError> {
+/// InfluxDB gives away permissions on other organizations' buckets, by their ids; here a bucket is one of its organization:
+/// the token's own, where none is said.
+async fn check_buckets(
+    directory: &dyn Directory,
+    home: Option<OrgId>,
+    permissions: &[Permission],
+) -> Result<(), ApiError> {
     let bucket = |permission: &Permission| {
         let pattern = permission.pattern();
         let is_bucket = pattern.resource_type() == Some(ResourceType::BUCKETS);
-        let is_one = is_bucket && pattern.organization().is_some() && pattern.id().is_some();
-        Resource::try_from(pattern).ok().filter(|_| is_one)
+        let (organization, id) = (pattern.organization().or(home)?, pattern.id()?);
+        is_bucket.then(|| Resource::bucket(organization, id))
     };
     let buckets: HashSet<_> = permissions.iter().filter_map(bucket).collect();
     if buckets.is_empty() {

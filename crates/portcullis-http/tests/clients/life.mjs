@@ -22,7 +22,7 @@ const bucket = await bucketIn(orgID)
 const foreignBucket = await bucketIn(otherID)
 
 const read = (org, id) => ({action: 'read', resource: {type: 'buckets', orgID: org, id}})
-const everything = org => ['read', 'write'].map(action => ({action, resource: {type: '*', orgID: org}}))
+const everything = org => [{action: '*', resource: {type: '*', orgID: org}}]
 const create = (permissions, more = {}) => tokens.postAuthorizations({body: {orgID, permissions, ...more}})
 
 const refused = (status, promise) =>
@@ -104,5 +104,5 @@ test('malformed', async () => {
   }
   await refused(400, tokens.getAuthorizationsID({authID: 'no-id'}))
   await refused(400, create([]))
-  await refused(400, create([{action: 'destroy', resource: {type: 'buckets', orgID}}]))
+  await refused(400, create([{action: 'no such action!', resource: {type: 'buckets', orgID}}]))
 })

@@ -52,8 +52,7 @@ class Life(unittest.TestCase):
         return self.tokens.create_authorization(self.org.id, [permission("read", self.org.id, id=self.bucket)])
 
     def all_access(self):
-        everything = [permission(action, self.org.id, kind="*") for action in ("read", "write")]
-        return self.tokens.create_authorization(self.org.id, everything)
+        return self.tokens.create_authorization(self.org.id, [permission("*", self.org.id, kind="*")])
 
     def refused(self, status, call, *arguments, **named):
         with self.assertRaises(ApiException) as raised:
@@ -166,13 +165,18 @@ class Life(unittest.TestCase):
     def test_escalation(self):
         admin = client(self.all_access().token).authorizations_api()
         for everything in (
-            Permission(action="write", resource=PermissionResource(type="*")),
+            Permission(action="*", resource=PermissionResource(type="*")),
             Permission(action="write", resource=PermissionResource(type="instance")),
-            Permission(action="read", resource=PermissionResource(type="buckets")),
+            permission("read", self.other.id),
         ):
             with self.assertRaises(ApiException) as raised:
                 admin.create_authorization(self.org.id, [everything])
             self.assertIn(raised.exception.status, (400, 401, 403))
+        # What names no organization is read as in the token's.
+        narrowed = admin.create_authorization(
+            self.org.id, [Permission(action="read", resource=PermissionResource(type="buckets"))]
+        )
+        self.assertEqual([each.resource.org_id for each in narrowed.permissions], [self.org.id])
         self.refused(
             401,
             client(self.reader().token).authorizations_api().create_authorization,

@@ -31,8 +31,10 @@ ORG = as_root("/api/v2/orgs?org=acme")["orgs"][0]["id"]
 def fresh():
     """A token of that kind: requests revoke, rotate and delete the one that they come with."""
     where = {"type": "*"} if AS == "operator" else {"type": "*", "orgID": ORG}
-    permissions = [{"action": action, "resource": where} for action in ("read", "write")]
-    return as_root("/api/v2/authorizations", {"orgID": ORG, "permissions": permissions})["token"]
+    permissions = [{"action": "*", "resource": where}]
+    created = as_root("/api/v2/authorizations", {"orgID": ORG, "permissions": permissions})
+    assert created["kind"] == AS, created
+    return created["token"]
 
 
 if AS != "nobody":

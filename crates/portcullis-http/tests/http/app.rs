@@ -261,12 +261,14 @@ pub fn bucket_permission(action: &str, number: u64) -> Value {
     json!({ "action": action, "resource": { "type": "buckets", "orgID": org(1), "id": bucket(number) } })
 }
 
-/// Read and write on any type of an organization.
+/// Any action on any type of an organization.
 pub fn everything(organization: OrgId) -> Value {
-    json!([
-        { "action": "read", "resource": { "type": "*", "orgID": organization } },
-        { "action": "write", "resource": { "type": "*", "orgID": organization } },
-    ])
+    json!([{ "action": "*", "resource": { "type": "*", "orgID": organization } }])
+}
+
+/// Any action on any type, of the instance too.
+pub fn operators() -> Value {
+    json!([{ "action": "*", "resource": { "type": "*" } }])
 }
 
 #[track_caller]

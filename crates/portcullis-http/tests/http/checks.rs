@@ -44,6 +44,34 @@ fn decisions_explained_without_doing_anything() {
 }
 
 #[test]
+fn a_verb_is_allowed_by_itself_and_by_any_action_only() {
+    let app = App::new();
+    let runner = json!([bucket_permission("execute", 1), bucket_permission("read", 2), bucket_permission("write", 2)]);
+    let secret = app.operator().create(runner, json!({})).ok()["token"].as_str().unwrap().to_owned();
+    let own = format!("{TOKENS}/me/check");
+    let (yes, no) = (bucket_permission("execute", 1), bucket_permission("execute", 2));
+    let answer = app.by_secret(&secret).post(&own, json!({ "permissions": [yes, no] })).ok();
+    let missing = format!("execute:orgs/{}/buckets/{}", org(1), bucket(2));
+    assert_eq!(
+        answer,
+        json!({
+            "allowed": false,
+            "decisions": [
+                { "permission": yes, "allowed": true },
+                {
+                    "permission": no, "allowed": false, "reason": "notPermitted",
+                    "message": format!("missing permission `{missing}`"), "missing": no,
+                },
+            ],
+        })
+    );
+    let read = bucket_permission("read", 1);
+    assert_eq!(app.by_secret(&secret).post(&own, ask(&read)).ok()["decisions"][0]["missing"], read);
+    let admin = app.all_access(org(1));
+    assert_eq!(app.by(&admin).post(&own, ask(&no)).ok()["allowed"], true);
+}
+
+#[test]
 fn whole_types_the_instance_and_other_organizations() {
     let app = App::new();
     let admin = app.all_access(org(1));
@@ -74,6 +102,8 @@ fn questions_are_about_ids_so_that_nobody_learns_which_names_there_are() {
     }
     let any = app.by(&sensor).post(&path, ask(&json!({ "action": "read", "resource": { "type": "*" } })));
     refused(&any, 400, "invalid", "a request names the type of its resource");
+    let anything = app.by(&sensor).post(&path, ask(&bucket_permission("*", 1)));
+    refused(&anything, 400, "invalid", "a request asks for one action, not for any");
     for body in [json!({}), json!({ "permissions": [] }), json!(null), json!({ "permissions": [{ "action": "read" }] })]
     {
         assert_eq!(app.by(&sensor).post(&path, body.clone()).status, 400, "{body}");
@@ -88,10 +118,7 @@ fn permissions_in_few_words_and_one_by_one() {
     assert_eq!((&grants["kind"], &grants["orgID"]), (&json!("allAccess"), &json!(org(1))));
     assert_eq!(
         grants["permissions"],
-        json!([
-            { "action": "read", "resource": { "type": "*", "orgID": org(1), "org": "acme" } },
-            { "action": "write", "resource": { "type": "*", "orgID": org(1), "org": "acme" } },
-        ])
+        json!([{ "action": "*", "resource": { "type": "*", "orgID": org(1), "org": "acme" } }])
     );
     assert_eq!(grants["expanded"].as_array().unwrap().len(), 44);
 }

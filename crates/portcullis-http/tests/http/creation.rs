@@ -4,7 +4,7 @@ use portcullis::testing::{Call, Fault};
 use portcullis::{NewToken, Standing};
 use serde_json::{Value, json};
 
-use crate::app::{App, TOKENS, at, bucket_permission, everything, refused};
+use crate::app::{App, TOKENS, at, bucket_permission, everything, operators, refused};
 use test_support::fixture::{HOUR, START, bucket, custom, host, ok, org, user};
 
 /// All tokens in the authority, by number.
@@ -62,15 +62,20 @@ fn stars_make_whole_kinds_and_expanded_lists_custom_ones() {
     let copy = kind(&all_access["permissions"], json!({}));
     assert_eq!((&copy["kind"], sorted(&copy)), (&json!("custom"), sorted(&all_access)));
 
-    let stars =
-        json!([{ "action": "read", "resource": { "type": "*" } }, { "action": "write", "resource": { "type": "*" } }]);
     for organization in [json!(org(1)), json!("0000000000000000"), json!(null)] {
-        let operator = kind(&stars, json!({ "orgID": organization }));
+        let operator = kind(&operators(), json!({ "orgID": organization }));
         assert_eq!((&operator["kind"], &operator["orgID"]), (&json!("operator"), &json!("0000000000000000")));
         assert_eq!(operator["permissions"].as_array().unwrap().len(), 46);
         let copy = kind(&operator["permissions"], json!({ "orgID": operator["orgID"] }));
         assert_eq!((&copy["kind"], &copy["orgID"]), (&json!("custom"), &operator["orgID"]));
+        assert_eq!(sorted(&copy), sorted(&operator));
     }
+    // Reading and writing are not any action.
+    let on = |resource: Value| json!([{ "action": "read", "resource": resource }, { "action": "write", "resource": resource }]);
+    let both = kind(&on(json!({ "type": "*", "orgID": org(1) })), json!({}));
+    assert_eq!((&both["kind"], sorted(&both)), (&json!("custom"), sorted(&all_access)));
+    let both = kind(&on(json!({ "type": "*" })), json!({ "orgID": null }));
+    assert_eq!((&both["kind"], &both["orgID"]), (&json!("custom"), &json!("0000000000000000")));
     let half = json!([{ "action": "read", "resource": { "type": "*", "orgID": org(1) } }]);
     assert_eq!(kind(&half, json!({}))["kind"], "custom");
     let both = json!([bucket_permission("read", 1), bucket_permission("write", 2), bucket_permission("write", 2)]);
@@ -78,6 +83,54 @@ fn stars_make_whole_kinds_and_expanded_lists_custom_ones() {
     let mixed =
         json!([bucket_permission("read", 1), { "action": "read", "resource": { "type": "tasks", "orgID": org(1) } }]);
     assert_eq!(kind(&mixed, json!({}))["kind"], "custom");
+}
+
+#[test]
+fn a_verb_of_the_host_is_given_and_shown_as_it_is() {
+    let app = App::new();
+    let execute = json!({ "action": "execute", "resource": { "type": "tasks", "orgID": org(1) } });
+    let shown = json!({ "action": "execute", "resource": { "type": "tasks", "orgID": org(1), "org": "acme" } });
+    let token = app.operator().create(json!([execute]), json!({})).ok();
+    assert_eq!((&token["kind"], &token["permissions"]), (&json!("custom"), &json!([shown])));
+    let path = format!("{TOKENS}/{}", token["id"].as_str().unwrap());
+    assert_eq!(app.operator().get(&path).ok()["permissions"], json!([shown]));
+    let grants = app.operator().get(&format!("{path}/permissions")).ok();
+    assert_eq!((&grants["permissions"], &grants["expanded"]), (&json!([shown]), &json!([shown])));
+    // Any action on one type is shown as InfluxDB's two, and in short as what it is.
+    let any = app.operator().create(json!([{ "action": "*", "resource": { "type": "tasks" } }]), json!({})).ok();
+    let tasks = |action| json!({ "action": action, "resource": { "type": "tasks", "orgID": org(1), "org": "acme" } });
+    assert_eq!((&any["kind"], &any["permissions"]), (&json!("custom"), &json!([tasks("read"), tasks("write")])));
+    let grants = app.operator().get(&format!("{TOKENS}/{}/permissions", any["id"].as_str().unwrap())).ok();
+    assert_eq!(grants["permissions"], json!([tasks("*")]));
+    // Whoever reads and writes has no verb to give.
+    let manager =
+        app.issue(custom(org(1), &["write:orgs/O/authorizations", "read:orgs/O/tasks", "write:orgs/O/tasks"]));
+    let wanted = format!("execute:orgs/{}/tasks", org(1));
+    let message = format!("permission {wanted} is not allowed: {wanted} is unauthorized");
+    refused(&app.by(&manager).create(json!([execute]), json!({})), 403, "forbidden", &message);
+}
+
+#[test]
+fn what_names_no_organization_is_in_the_tokens_and_shown_so() {
+    let app = App::new();
+    let read = |resource: Value| app.operator().create(json!([{ "action": "read", "resource": resource }]), json!({}));
+    for (posted, shown) in [
+        (json!({ "type": "buckets" }), json!({ "type": "buckets", "orgID": org(1), "org": "acme" })),
+        (
+            json!({ "type": "buckets", "id": bucket(1) }),
+            json!({ "type": "buckets", "id": bucket(1), "name": "metrics", "orgID": org(1), "org": "acme" }),
+        ),
+    ] {
+        let token = read(posted).ok();
+        assert_eq!((&token["orgID"], &token["org"]), (&json!(org(1)), &json!("acme")));
+        assert_eq!(token["permissions"], json!([{ "action": "read", "resource": shown }]));
+    }
+    // Another organization's bucket is not in it.
+    let before = count(&app);
+    let message = format!("bucket not found: orgs/{}/buckets/{}", org(1), bucket(9));
+    refused(&read(json!({ "type": "buckets", "id": bucket(9) })), 400, "invalid", &message);
+    let instance = read(json!({ "type": "instance" }));
+    assert_eq!((instance.status, count(&app)), (400, before), "{instance:?}");
 }
 
 #[test]
@@ -164,7 +217,11 @@ fn bad_bodies_are_the_clients_fault_and_change_nothing() {
         with("secret", json!(12_345_678)),
         permission(json!({ "action": "read" })),
         permission(json!({ "resource": { "type": "buckets" } })),
-        permission(json!({ "action": "Read", "resource": { "type": "buckets" } })),
+        permission(json!({ "action": "", "resource": { "type": "buckets" } })),
+        permission(json!({ "action": "read and write", "resource": { "type": "buckets" } })),
+        permission(json!({ "action": "**", "resource": { "type": "buckets" } })),
+        permission(json!({ "action": "a".repeat(25), "resource": { "type": "buckets" } })),
+        permission(json!({ "action": null, "resource": { "type": "buckets" } })),
         permission(json!({ "action": "read", "resource": { "type": "two words" } })),
         permission(json!({ "action": "read", "resource": { "type": "" } })),
         permission(json!({ "action": "read", "resource": {} })),
@@ -234,12 +291,13 @@ fn rule_10_nobody_gives_what_he_does_not_have() {
         refused(&app.by(&other).create(named, json!({})), 401, "unauthorized", &write);
     }
     let global = json!([{ "action": "read", "resource": { "type": "buckets" } }]);
-    let operators = "managing a token without an organization needs an operator token";
+    let outside = json!({ "orgID": "0000000000000000" });
+    let message = "managing a token without an organization needs an operator token";
     for caller in [&admin, &manager] {
-        refused(&app.by(caller).create(global.clone(), json!({})), 403, "forbidden", operators);
+        refused(&app.by(caller).create(global.clone(), outside.clone()), 403, "forbidden", message);
     }
     refused(
-        &app.by(&admin).create(json!([{ "action": "read", "resource": { "type": "*" } }, { "action": "write", "resource": { "type": "*" } }]), json!({})),
+        &app.by(&admin).create(operators(), json!({})),
         403,
         "forbidden",
         "managing an operator token needs an operator token",
