@@ -38,8 +38,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 ///     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Answer<'a, Option<ResourceId>> {
 ///         let found = self.0.iter().find(|(each, known)| {
 ///             // An organization is known as part of itself, and looked for among all.
-///             let place = if each.kind() == ResourceType::ORGS { None } else { each.organization() };
-///             *known == name && each.kind() == among.kind() && place == among.organization()
+///             let place = if each.resource_type() == ResourceType::ORGS { None } else { each.organization() };
+///             *known == name && each.resource_type() == among.resource_type() && place == among.organization()
 ///         });
 ///         let id = found.and_then(|(each, _)| each.id());
 ///         Box::pin(async move { Ok(id) })
