@@ -224,8 +224,7 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, node.get(&caller, other.id()).unwrap_err());
     look!(walk, node.update(host(), revoked.id(), Update::new()).wait().unwrap_err());
     look!(walk, node.update(host(), id, Update::new().kind(TokenKind::all_access(org(2)))).wait().unwrap_err());
-    let empty = node
-        .create(host(), NewToken::of_kind(TokenKind::custom(None, PermissionSet::default()).unwrap()).owner(user(1)));
+    let empty = node.create(host(), NewToken::custom(org(1)).owner(user(1)));
     let empty = empty.wait().unwrap_err();
     if let Error::Kind(why) = &empty {
         look!(walk, *why);
