@@ -8,9 +8,9 @@ use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
     Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Grant, Issued, KindName, Liveness,
-    NewToken, OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
-    ResourceType, Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore,
-    TracingObserver, Update, Verb, Write, decide, verb,
+    NewToken, OpenError, Pattern, Pepper, Permission, Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType,
+    Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver,
+    Update, Verb, Write, decide, verb,
 };
 use sha2::{Digest, Sha256};
 
