@@ -165,16 +165,14 @@ fn a_chosen_secret_is_nobody_elses() {
 fn permissions_make_a_token() {
     let world = World::new();
     let empty = "a token needs at least one permission";
-    let custom = |organization, permissions: &[&str]| {
-        NewToken::of_kind(TokenKind::custom(organization, set(permissions)).unwrap()).owner(user(1))
-    };
+    let custom = |permissions: &[&str]| NewToken::custom(org(1)).permissions(set(permissions).iter()).owner(user(1));
     refused(&world, |authority| authority.create(host(), NewToken::read_write(org(1)).owner(user(1))), empty);
-    refused(&world, |authority| authority.create(host(), custom(Some(org(1)), &[])), empty);
-    refused(&world, |authority| authority.create(host(), custom(None, &[])), empty);
+    refused(&world, |authority| authority.create(host(), custom(&[])), empty);
+    assert_eq!(TokenKind::custom(None, set(&[])).unwrap_err().to_string(), empty);
     for permission in ["read:orgs/P/buckets", "write:instance", "*:instance", "execute:orgs/P/*"] {
         let text = set(&[permission]).to_string();
         let expected = format!("permission {text} is not for organization `{}`", org(1));
-        let new = custom(Some(org(1)), &["read:orgs/O/buckets", permission]);
+        let new = custom(&["read:orgs/O/buckets", permission]);
         refused(&world, |authority| authority.create(host(), new), &expected);
     }
     let expected = format!("a read/write token only reads and writes; bucket `{}` is granted `execute`", bucket(1));

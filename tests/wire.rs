@@ -186,11 +186,18 @@ fn json_error(json: &str) -> String {
 #[test]
 fn bad_permissions_are_refused() {
     for (json, error) in [
-        (r#"{"action":"Read","resource":{"type":"*"}}"#, "unknown action `Read`, expected `read` or `write`"),
-        (r#"{"action":"","resource":{"type":"*"}}"#, "unknown action ``, expected `read` or `write`"),
+        (
+            r#"{"action":"Read","resource":{"type":"*"}}"#,
+            "unknown action `Read`, expected `read`, `write` or a verb: \
+             `read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`",
+        ),
+        (
+            r#"{"action":"","resource":{"type":"*"}}"#,
+            "unknown action ``, expected `read`, `write` or a verb: a verb cannot be empty",
+        ),
         (
             r#"{"action":"read\u0000","resource":{"type":"*"}}"#,
-            "unknown action `read\\u{0}`, expected `read` or `write`",
+            &unknown("read\\u{0}", "the character at position 4 is none of these"),
         ),
         (r#"{"resource":{"type":"*"}}"#, "missing field `action`"),
         (r#"{"action":"read"}"#, "missing field `resource`"),
@@ -373,11 +380,14 @@ fn kinds_refuse_what_makes_no_token() {
         "permission `write:orgs/2222222222222222/buckets/1111111111111111` is not for organization `0a1b2c3d4e5f6071`"
     );
     assert!(TokenKind::custom(None, foreign).is_ok());
-    // On an id alone, InfluxDB ignores the organization.
+    // On an id alone, InfluxDB ignores the organization. Here it is read as one in the token's.
     let by_id = PermissionSet::from_iter([Permission::read(Pattern::new(None, None, Some(bucket())).unwrap())]);
+    let narrowed = TokenKind::custom(Some(org()), by_id).unwrap();
+    assert_eq!(narrowed.permissions().to_string(), "`read:orgs/0a1b2c3d4e5f6071/*/1111111111111111`");
+    let instance = PermissionSet::from_iter([Permission::read(Resource::INSTANCE)]);
     assert_eq!(
-        error(TokenKind::custom(Some(org()), by_id)),
-        "permission `read:*/1111111111111111` is not for organization `0a1b2c3d4e5f6071`"
+        error(TokenKind::custom(Some(org()), instance)),
+        "permission `read:instance` is not for organization `0a1b2c3d4e5f6071`"
     );
     let many = |count: u64| (1..=count).map(|id| (ResourceId::try_from(id).unwrap(), Action::READ));
     assert!(TokenKind::read_write(org(), many(10_000)).is_ok());

@@ -147,12 +147,12 @@ impl fmt::Debug for Action {
 #[non_exhaustive]
 pub enum ActionError {
     /// The text is neither `read` nor `write`, nor can it be a verb.
-    #[error("unknown action `{text}`, expected `read`, `write` or a verb: {source}")]
+    #[error("unknown action `{text}`, expected `read`, `write` or a verb: {why}")]
     Unknown {
         /// The text; of one longer than 40 characters only the beginning.
         text: String,
         /// Why it is no verb.
-        source: VerbError,
+        why: VerbError,
     },
 }
 
@@ -166,7 +166,7 @@ impl FromStr for Action {
             "write" => Ok(Self::WRITE),
             _ => match Verb::new(text) {
                 Ok(verb) => Ok(verb.into()),
-                Err(source) => Err(ActionError::Unknown { text: shown(text), source }),
+                Err(why) => Err(ActionError::Unknown { text: shown(text), why }),
             },
         }
     }

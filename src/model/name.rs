@@ -52,14 +52,15 @@ impl Name {
         self.bytes.get(..len).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
     }
 
-    /// Reports whether this is that text. In constant functions, where `==` cannot be used.
+    /// Reports whether this is `text`, which is in lower case, but for the case. In constant functions, where `==` cannot
+    /// be used.
     #[allow(clippy::indexing_slicing)] // As above.
-    pub(super) const fn is(&self, text: &str) -> bool {
+    pub(super) const fn resembles(&self, text: &str) -> bool {
         let text = text.as_bytes();
         let mut at = 0;
         while at < MAX_LEN {
             let expected = if at < text.len() { text[at] } else { 0 };
-            if self.bytes[at] != expected {
+            if self.bytes[at].to_ascii_lowercase() != expected {
                 return false;
             }
             at += 1;

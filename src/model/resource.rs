@@ -31,6 +31,7 @@ use crate::model::resource_type::ResourceType;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::struct_field_names)] // `type` alone is a keyword.
 pub struct Resource {
     resource_type: ResourceType,
     organization: Option<OrgId>,

@@ -23,7 +23,7 @@ pub enum VerbError {
          the character at position {0} is none of these"
     )]
     Character(usize),
-    /// `read` and `write` are actions already.
+    /// `read` and `write` are actions already. `Read` would be taken for one of them, so other cases are refused too.
     #[error("`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`")]
     Reserved,
 }
@@ -71,10 +71,10 @@ impl Verb {
     /// - [`VerbError::Empty`]: the name is empty.
     /// - [`VerbError::TooLong`]: it has more than [`MAX_LEN`](Self::MAX_LEN) bytes.
     /// - [`VerbError::Character`]: a character is not allowed.
-    /// - [`VerbError::Reserved`]: it is `read` or `write`.
+    /// - [`VerbError::Reserved`]: it is `read` or `write`, in any case.
     pub const fn new(name: &str) -> Result<Self, VerbError> {
         match Name::new(name) {
-            Ok(name) if name.is("read") || name.is("write") => Err(VerbError::Reserved),
+            Ok(name) if name.resembles("read") || name.resembles("write") => Err(VerbError::Reserved),
             Ok(name) => Ok(Self(name)),
             Err(NameError::Empty) => Err(VerbError::Empty),
             Err(NameError::TooLong(len)) => Err(VerbError::TooLong(len)),
@@ -166,12 +166,14 @@ mod tests {
                 "*",
                 "a verb is a letter followed by letters, digits, `-` and `_`; the character at position 0 is none of these",
             ),
+            ("READ", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
+            ("Write", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
             ("read", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
             ("write", "`read` and `write` are no verbs; they are `Action::READ` and `Action::WRITE`"),
         ] {
             assert_eq!(Verb::new(name).unwrap_err().to_string(), text);
         }
-        for name in ["reads", "rea", "Read", "execute", "a", "aaaaaaaaaaaaaaaaaaaaaaaa", "run-2_x"] {
+        for name in ["reads", "rea", "Execute", "execute", "a", "aaaaaaaaaaaaaaaaaaaaaaaa", "run-2_x"] {
             assert_eq!(Verb::new(name).unwrap().to_string(), name);
         }
     }

@@ -7,10 +7,10 @@ use portcullis::store::{ChangesError, CommitError, CommitId, Position, StoreErro
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Issued, KindName, Liveness, NewToken,
-    OpenError, Pattern, Pepper, Permission, PermissionSet, Read, ReadWrite, RedbStore, Resource, ResourceId,
-    ResourceType, Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore,
-    TracingObserver, Update, Write, decide,
+    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Grant, Issued, KindName, Liveness,
+    NewToken, OpenError, Pattern, Pepper, Permission, Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType,
+    Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver,
+    Update, Verb, Write, decide, verb,
 };
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,11 @@ use test_support::walk::{self, Hidden, KEY, Walk};
 const NOT_WALKED: &[&str] = &[
     // Traits.
     "AsAction",
+    "AsResource",
+    "NewKind",
+    // Parts of a `NewToken`, which is walked.
+    "NewCustom",
+    "NewReadWrite",
     "Clock",
     "Observer",
     "TokenStore",
@@ -224,8 +229,7 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, node.get(&caller, other.id()).unwrap_err());
     look!(walk, node.update(host(), revoked.id(), Update::new()).wait().unwrap_err());
     look!(walk, node.update(host(), id, Update::new().kind(TokenKind::all_access(org(2)))).wait().unwrap_err());
-    let empty = node
-        .create(host(), NewToken::of_kind(TokenKind::custom(None, PermissionSet::default()).unwrap()).owner(user(1)));
+    let empty = node.create(host(), NewToken::custom(org(1)).owner(user(1)));
     let empty = empty.wait().unwrap_err();
     if let Error::Kind(why) = &empty {
         look!(walk, *why);
@@ -359,7 +363,10 @@ fn pure(walk: &mut Walk) {
     );
     look!(walk, set(&["read:orgs/O/buckets"]), TokenKind::operator(), KindName::Operator, Status::Active);
     look!(walk, org(1), user(1), bucket(1), ResourceId::generate().unwrap(), TokenId::generate().unwrap());
-    look!(walk, "yesterday".parse::<Timestamp>().unwrap_err());
+    look!(walk, "yesterday".parse::<Timestamp>().unwrap_err(), "gone".parse::<Standing>().unwrap_err());
+    look!(walk, Grant::Any, verb!("execute"), "no verb".parse::<Verb>().unwrap_err());
+    look!(walk, "no action".parse::<Action>().unwrap_err());
+    look!(walk, NewToken::custom(org(1)).secret(chosen("custom", 1)), NewToken::read_write(org(1)).read(bucket(1)));
     look!(walk, CallName::Create, START, SystemClock, TracingObserver, Everywhere::By(START), Standing::Active);
     look!(walk, Pattern::new(Some(org(1)), Some(ResourceType::INSTANCE), None).unwrap_err());
     let live = Liveness::ACTIVE.expires_at(START);

@@ -70,7 +70,7 @@ impl Scan {
 
     pub fn allows(&self, request: &Resource) -> bool {
         let fits = |(org, id): &(OrgId, ResourceId)| request.id() == Some(*id) && request.organization() == Some(*org);
-        request.kind() == ResourceType::BUCKETS && self.grants.iter().any(fits)
+        request.resource_type() == ResourceType::BUCKETS && self.grants.iter().any(fits)
     }
 }
 
@@ -83,8 +83,8 @@ pub fn probe(permissions: &HashSet<Permission>, request: &Resource) -> bool {
     let holds = |kind, id| {
         Pattern::new(request.organization(), kind, id).is_ok_and(|each| permissions.contains(&Permission::read(each)))
     };
-    holds(Some(request.kind()), request.id())
-        || holds(Some(request.kind()), None)
+    holds(Some(request.resource_type()), request.id())
+        || holds(Some(request.resource_type()), None)
         || holds(None, request.id())
         || holds(None, None)
 }

@@ -22,7 +22,7 @@ mod straightforward;
 use std::time::Duration;
 
 use measure::{Contender, RING, Random, Table, medians, nanos};
-use portcullis::{Action, Expiry, Liveness, OrgId, Resource, ResourceId, Standing, Status, Timestamp, TokenKind, decide};
+use portcullis::{Action, Expiry, Liveness, OrgId, Resource, ResourceId, Timestamp, TokenKind, decide};
 
 const ROUNDS: usize = 15;
 const TURN: Duration = Duration::from_millis(2);

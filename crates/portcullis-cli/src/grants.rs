@@ -11,7 +11,7 @@ pub struct Grants {
     /// Everything, everywhere, and the instance itself
     #[arg(long, conflicts_with_all = ["all_access", "read_bucket", "write_bucket", "permission"])]
     operator: bool,
-    /// Everything in the organization, types that do not exist yet included
+    /// Everything in the organization, types and actions that do not exist yet included
     #[arg(long, conflicts_with_all = ["read_bucket", "write_bucket", "permission"])]
     all_access: bool,
     /// Read this bucket of the organization; can be repeated
@@ -20,13 +20,13 @@ pub struct Grants {
     /// Write this bucket of the organization; can be repeated
     #[arg(long, value_name = "BUCKET")]
     write_bucket: Vec<ResourceId>,
-    /// Any permission, such as `read:orgs/ORG/tasks` or `write:orgs/ORG/*`; can be repeated
+    /// Any permission, such as `read:orgs/ORG/tasks`, `execute:orgs/ORG/jobs` or `*:orgs/ORG/*`; can be repeated
     #[arg(long, value_name = "PERMISSION")]
     permission: Vec<Permission>,
 }
 
 impl Grants {
-    /// Whether there is one.
+    /// Reports whether there is one.
     pub const fn any(&self) -> bool {
         let Self { operator, all_access, read_bucket, write_bucket, permission } = self;
         *operator || *all_access || !(read_bucket.is_empty() && write_bucket.is_empty() && permission.is_empty())
@@ -54,7 +54,7 @@ impl Grants {
             permissions.extend(self.read_bucket.iter().map(bucket).map(Permission::read));
             permissions.extend(self.write_bucket.iter().map(bucket).map(Permission::write));
             if self.all_access {
-                permissions.extend(Permission::read_write(Pattern::all_of(organization)));
+                permissions.push(Permission::any(Pattern::all_of(organization)));
             }
         } else if self.in_organization() {
             let example = "`read:orgs/ORG/buckets/ID`";
@@ -64,7 +64,7 @@ impl Grants {
         kind(organization, permissions.into_iter().collect())
     }
 
-    /// Whether one means the token's organization without naming it.
+    /// Reports whether one means the token's organization without naming it.
     const fn in_organization(&self) -> bool {
         self.all_access || !(self.read_bucket.is_empty() && self.write_bucket.is_empty())
     }

@@ -8,7 +8,7 @@ use portcullis::store::DecodeError;
 
 /// Why a [`PostgresStore`](crate::PostgresStore) cannot be opened, read or written.
 ///
-/// A host finds it as the source of a [`StoreError`](portcullis::StoreError).
+/// A host finds it as the source of a [`StoreError`](portcullis::store::StoreError).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {

@@ -115,12 +115,11 @@ impl Follower {
         teller.tell_denying(read.as_ref().err().map(ReadError::cause));
         if read.is_ok() {
             let position = self.shared.index.position();
-            let reached = |(revision, answer): &mut (u64, Answer<Position>)| {
-                position.revision >= *revision || answer.is_abandoned()
-            };
-            for (_, answer) in self.waiting.extract_if(.., reached) {
-                answer.send(Ok(position));
-            }
+            let reached =
+                |(revision, answer): &(u64, Answer<Position>)| position.revision >= *revision || answer.is_abandoned();
+            let (answered, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(reached);
+            self.waiting = waiting;
+            Vec::into_iter(answered).for_each(|(_, answer)| answer.send(Ok(position)));
         }
         read
     }

@@ -96,8 +96,27 @@ fn check() {
         &place,
         &["check", "--id", &id, "fly:buckets"],
         expect![[r#"
+            denied  fly:buckets
+            --- exit 1
+        "#]],
+    );
+    sees(
+        &place,
+        &["check", "--id", &id, "f*y:buckets"],
+        expect![[r#"
         --- standard error
-        error: invalid value 'fly:buckets' for '<REQUEST>...': unknown action `fly`, expected `read` or `write`
+        error: invalid value 'f*y:buckets' for '<REQUEST>...': unknown action `f*y`, expected `read`, `write` or a verb: a verb is a letter followed by letters, digits, `-` and `_`; the character at position 1 is none of these
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]],
+    );
+    sees(
+        &place,
+        &["check", "--id", &id, "*:buckets"],
+        expect![[r#"
+        --- standard error
+        error: invalid value '*:buckets' for '<REQUEST>...': a request is for one action, not `*`
 
         For more information, try '--help'.
         --- exit 2
@@ -122,44 +141,44 @@ fn explain() {
         &place,
         &["explain", "--id", &id, &read],
         expect![[r#"
-        answer   allowed
-        request  read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        because  it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
-        token    00000000-0000-0000-0000-000000000001 (readWrite), active
-        it has   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-    "#]],
+            answer   allowed
+            request  read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            because  it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
+            token    00000000-0000-0000-0000-000000000001 (Read/Write), active
+            it has   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+        "#]],
     );
     sees(
         &place,
         &["explain", "--id", &id, &write],
         expect![[r#"
-        answer    denied
-        request   write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        because   missing permission `write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
-        would do  `write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`, that and nothing else
-                  `write:orgs/0a1b2c3d4e5f6071/buckets`, later ones too
-                  an all-access token of organization `0a1b2c3d4e5f6071`
-                  an operator token
-        token     00000000-0000-0000-0000-000000000001 (readWrite), active
-        it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        --- exit 1
-    "#]],
+            answer    denied
+            request   write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            because   missing permission `write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
+            would do  `write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`, that and nothing else
+                      `write:orgs/0a1b2c3d4e5f6071/buckets`, later ones too
+                      an all-access token of organization `0a1b2c3d4e5f6071`
+                      an operator token
+            token     00000000-0000-0000-0000-000000000001 (Read/Write), active
+            it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            --- exit 1
+        "#]],
     );
     sees(
         &place,
         &["explain", "--id", &id, &format!("read:orgs/{OTHER_ORG}/tasks")],
         expect![[r#"
-        answer    denied
-        request   read:orgs/0a1b2c3d4e5f6072/tasks
-        because   missing permission `read:orgs/0a1b2c3d4e5f6072/tasks`
-        would do  `read:orgs/0a1b2c3d4e5f6072/tasks`, that and nothing else
-                  an all-access token of organization `0a1b2c3d4e5f6072`
-                  an operator token
-                  but in another token: this one is of organization `0a1b2c3d4e5f6071` for good
-        token     00000000-0000-0000-0000-000000000001 (readWrite), active
-        it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        --- exit 1
-    "#]],
+            answer    denied
+            request   read:orgs/0a1b2c3d4e5f6072/tasks
+            because   missing permission `read:orgs/0a1b2c3d4e5f6072/tasks`
+            would do  `read:orgs/0a1b2c3d4e5f6072/tasks`, that and nothing else
+                      an all-access token of organization `0a1b2c3d4e5f6072`
+                      an operator token
+                      but in another token: this one is of organization `0a1b2c3d4e5f6071` for good
+            token     00000000-0000-0000-0000-000000000001 (Read/Write), active
+            it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            --- exit 1
+        "#]],
     );
     sees(
         &place,
@@ -221,15 +240,15 @@ fn explain() {
         &place,
         &["explain", "--id", &id, &read],
         expect![[r#"
-        answer    denied
-        request   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        because   the token is inactive
-                  it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
-        would do  portcullis activate 00000000-0000-0000-0000-000000000001
-        token     00000000-0000-0000-0000-000000000001 (readWrite), inactive
-        it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        --- exit 1
-    "#]],
+            answer    denied
+            request   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            because   the token is inactive
+                      it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
+            would do  portcullis activate 00000000-0000-0000-0000-000000000001
+            token     00000000-0000-0000-0000-000000000001 (Read/Write), inactive
+            it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            --- exit 1
+        "#]],
     );
     place.ok(&["suspend", "--org", ORG]);
     place.ok(&["activate", &id]);
@@ -237,15 +256,15 @@ fn explain() {
         &place,
         &["explain", "--id", &id, &read],
         expect![[r#"
-        answer    denied
-        request   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        because   the token's organization is suspended
-                  it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
-        would do  portcullis activate --org 0a1b2c3d4e5f6071
-        token     00000000-0000-0000-0000-000000000001 (readWrite), organizationSuspended
-        it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        --- exit 1
-    "#]],
+            answer    denied
+            request   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            because   the token's organization is suspended
+                      it has `read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111`
+            would do  portcullis activate --org 0a1b2c3d4e5f6071
+            token     00000000-0000-0000-0000-000000000001 (Read/Write), organizationSuspended
+            it has    read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            --- exit 1
+        "#]],
     );
     let presented = place.run_with(&["explain", "--secret-stdin", &read], "mistyped\n");
     expect![[r#"

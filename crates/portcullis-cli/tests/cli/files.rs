@@ -78,7 +78,7 @@ fn what_was_exported_is_imported_with_new_secrets_that_only_the_owner_can_read()
     assert_eq!(from.len(), 4);
     assert!(!from.contains(revoked.as_str()));
     assert_eq!(other.json(&["list"])["tokens"].as_array().unwrap().len(), 5);
-    assert!(other.ok(&["show", first["token"]["id"].as_str().unwrap()]).out.contains("operator"));
+    assert!(other.ok(&["show", first["token"]["id"].as_str().unwrap()]).out.contains("Operator"));
 
     // A file that is there is never written over, and what is wrong changes nothing.
     assert_eq!(other.run(&["import", "exported", "--secrets", "secrets"]).exit, 2);

@@ -95,7 +95,7 @@ fn help() {
                       Everything, everywhere, and the instance itself
 
                   --all-access
-                      Everything in the organization, types that do not exist yet included
+                      Everything in the organization, types and actions that do not exist yet included
 
                   --read-bucket <BUCKET>
                       Read this bucket of the organization; can be repeated
@@ -104,7 +104,8 @@ fn help() {
                       Write this bucket of the organization; can be repeated
 
                   --permission <PERMISSION>
-                      Any permission, such as `read:orgs/ORG/tasks` or `write:orgs/ORG/*`; can be repeated
+                      Any permission, such as `read:orgs/ORG/tasks`, `execute:orgs/ORG/jobs` or `*:orgs/ORG/*`;
+                      can be repeated
 
                   --org <ORG>
                       The token's organization
@@ -117,7 +118,7 @@ fn help() {
 
                   --expires <WHEN>
                       When it expires: `90d`, `2026-11-24T00:00:00Z`, `never`
-          
+
                       [default: never]
 
                   --suspended

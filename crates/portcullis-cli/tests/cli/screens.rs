@@ -29,21 +29,20 @@ fn setup() {
         &place,
         &["setup", "--owner", ALICE],
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id           00000000-0000-0000-0000-000000000001
-        kind         operator
-        status       active
-        description
-        owner        aaaaaaaaaaaaaaaa
-        permissions  read:*
-                     write:*
-        created      2026-11-24T00:00:00Z by host: setup
-        updated      2026-11-24T00:00:00Z
-        expires      never
-        last used    never
-        revision     1
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id           00000000-0000-0000-0000-000000000001
+            kind         Operator
+            status       active
+            description
+            owner        aaaaaaaaaaaaaaaa
+            permissions  *:*
+            created      2026-11-24T00:00:00Z by host: setup
+            updated      2026-11-24T00:00:00Z
+            expires      never
+            last used    never
+            revision     1
+        "#]],
     );
     sees(
         &place,
@@ -65,63 +64,62 @@ fn create() {
         &place,
         &create(&["--org", ORG, "--read-bucket", BUCKET, "--write-bucket", BUCKET]),
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id            00000000-0000-0000-0000-000000000001
-        kind          readWrite
-        status        active
-        description
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-                      write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       2100-01-01T00:00:00Z
-        last used     never
-        revision      2
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id            00000000-0000-0000-0000-000000000001
+            kind          Read/Write
+            status        active
+            description
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+                          write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       2100-01-01T00:00:00Z
+            last used     never
+            revision      2
+        "#]],
     );
     sees(
         &place,
         &create(&["--org", ORG, "--all-access", "--description", "admins", "--suspended"]),
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id            00000000-0000-0000-0000-000000000001
-        kind          allAccess
-        status        inactive
-        description   admins
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/*
-                      write:orgs/0a1b2c3d4e5f6071/*
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       2100-01-01T00:00:00Z
-        last used     never
-        revision      3
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id            00000000-0000-0000-0000-000000000001
+            kind          All-Access
+            status        inactive
+            description   admins
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   *:orgs/0a1b2c3d4e5f6071/*
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       2100-01-01T00:00:00Z
+            last used     never
+            revision      3
+        "#]],
     );
     sees(
         &place,
         &create(&["--permission", "read:orgs/0a1b2c3d4e5f6071/tasks"]),
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id            00000000-0000-0000-0000-000000000001
-        kind          custom
-        status        active
-        description
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/tasks
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       2100-01-01T00:00:00Z
-        last used     never
-        revision      4
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id            00000000-0000-0000-0000-000000000001
+            kind          Custom
+            status        active
+            description
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   read:orgs/0a1b2c3d4e5f6071/tasks
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       2100-01-01T00:00:00Z
+            last used     never
+            revision      4
+        "#]],
     );
     sees(
         &place,
@@ -196,17 +194,17 @@ fn list_and_show() {
         &place,
         &["list", "--org", ORG],
         expect![[r#"
-        ID                                    KIND       STATUS  ORGANIZATION      EXPIRES  DESCRIPTION
-        00000000-0000-0000-0000-000000000001  readWrite  active  0a1b2c3d4e5f6071  never    reads
-    "#]],
+            ID                                    KIND        STATUS  ORGANIZATION      EXPIRES  DESCRIPTION
+            00000000-0000-0000-0000-000000000001  Read/Write  active  0a1b2c3d4e5f6071  never    reads
+        "#]],
     );
     sees(
         &place,
         &["list", "--kind", "allAccess", "--wide"],
         expect![[r#"
-        ID                                    KIND       STATUS  ORGANIZATION      EXPIRES               DESCRIPTION  OWNER             CREATED BY        CREATED               LAST USED
-        00000000-0000-0000-0000-000000000001  allAccess  active  0a1b2c3d4e5f6072  2100-01-01T00:00:00Z               aaaaaaaaaaaaaaaa  host: portcullis  2026-11-24T00:00:00Z  never
-    "#]],
+            ID                                    KIND        STATUS  ORGANIZATION      EXPIRES               DESCRIPTION  OWNER             CREATED BY        CREATED               LAST USED
+            00000000-0000-0000-0000-000000000001  All-Access  active  0a1b2c3d4e5f6072  2100-01-01T00:00:00Z               aaaaaaaaaaaaaaaa  host: portcullis  2026-11-24T00:00:00Z  never
+        "#]],
     );
     sees(
         &place,
@@ -230,19 +228,19 @@ fn list_and_show() {
         &place,
         &["show", &id],
         expect![[r#"
-        id            00000000-0000-0000-0000-000000000001
-        kind          readWrite
-        status        active
-        description   reads
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       never
-        last used     never
-        revision      2
-    "#]],
+            id            00000000-0000-0000-0000-000000000001
+            kind          Read/Write
+            status        active
+            description   reads
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       never
+            last used     never
+            revision      2
+        "#]],
     );
     sees(
         &place,
@@ -315,37 +313,37 @@ fn update() {
         &place,
         &["update", &id, "--description", "reads a lot", "--expires", "2100-01-01T00:00:00Z"],
         expect![[r#"
-        id            00000000-0000-0000-0000-000000000001
-        kind          readWrite
-        status        active
-        description   reads a lot
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       2100-01-01T00:00:00Z
-        last used     never
-        revision      3
-    "#]],
+            id            00000000-0000-0000-0000-000000000001
+            kind          Read/Write
+            status        active
+            description   reads a lot
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       2100-01-01T00:00:00Z
+            last used     never
+            revision      3
+        "#]],
     );
     sees(
         &place,
         &["update", &id, "--write-bucket", BUCKET, "--if-revision", "3"],
         expect![[r#"
-        id            00000000-0000-0000-0000-000000000001
-        kind          readWrite
-        status        active
-        description   reads a lot
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       2100-01-01T00:00:00Z
-        last used     never
-        revision      4
-    "#]],
+            id            00000000-0000-0000-0000-000000000001
+            kind          Read/Write
+            status        active
+            description   reads a lot
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   write:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       2100-01-01T00:00:00Z
+            last used     never
+            revision      4
+        "#]],
     );
     sees(
         &place,
@@ -401,21 +399,21 @@ fn rotate() {
         &place,
         &["rotate", &id, "--overlap", "1d"],
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id            00000000-0000-0000-0000-000000000001
-        kind          readWrite
-        status        active
-        description   reads
-        organization  0a1b2c3d4e5f6071
-        owner         aaaaaaaaaaaaaaaa
-        permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
-        created       2026-11-24T00:00:00Z by host: portcullis
-        updated       2026-11-24T00:00:00Z
-        expires       never
-        last used     never
-        revision      3
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id            00000000-0000-0000-0000-000000000001
+            kind          Read/Write
+            status        active
+            description   reads
+            organization  0a1b2c3d4e5f6071
+            owner         aaaaaaaaaaaaaaaa
+            permissions   read:orgs/0a1b2c3d4e5f6071/buckets/1111111111111111
+            created       2026-11-24T00:00:00Z by host: portcullis
+            updated       2026-11-24T00:00:00Z
+            expires       never
+            last used     never
+            revision      3
+        "#]],
     );
     // A server takes whole seconds, and would end the old secret at once.
     sees(
@@ -466,9 +464,9 @@ fn suspend_and_activate() {
         &place,
         &["list", "--org", ORG],
         expect![[r#"
-        ID                                    KIND       STATUS                 ORGANIZATION      EXPIRES  DESCRIPTION
-        00000000-0000-0000-0000-000000000001  readWrite  organizationSuspended  0a1b2c3d4e5f6071  never    reads
-    "#]],
+            ID                                    KIND        STATUS                 ORGANIZATION      EXPIRES  DESCRIPTION
+            00000000-0000-0000-0000-000000000001  Read/Write  organizationSuspended  0a1b2c3d4e5f6071  never    reads
+        "#]],
     );
     sees(
         &place,
@@ -576,21 +574,20 @@ fn recover() {
         &place,
         &["recover", "--owner", ALICE],
         expect![[r#"
-        pcs_*************************************************
-        --- standard error
-        id           00000000-0000-0000-0000-000000000001
-        kind         operator
-        status       active
-        description  recovery
-        owner        aaaaaaaaaaaaaaaa
-        permissions  read:*
-                     write:*
-        created      2026-11-24T00:00:00Z by host: portcullis
-        updated      2026-11-24T00:00:00Z
-        expires      never
-        last used    never
-        revision     2
-    "#]],
+            pcs_*************************************************
+            --- standard error
+            id           00000000-0000-0000-0000-000000000001
+            kind         Operator
+            status       active
+            description  recovery
+            owner        aaaaaaaaaaaaaaaa
+            permissions  *:*
+            created      2026-11-24T00:00:00Z by host: portcullis
+            updated      2026-11-24T00:00:00Z
+            expires      never
+            last used    never
+            revision     2
+        "#]],
     );
     sees(
         &place,

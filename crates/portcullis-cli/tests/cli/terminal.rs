@@ -32,12 +32,11 @@ fn in_terminal(place: &Place, command: &str, dialog: &[(&str, &str)]) -> String 
 fn setup_shows_the_secret_below_the_token() {
     expect![[r#"
         id           00000000-0000-0000-0000-000000000001
-        kind         operator
+        kind         Operator
         status       active
         description
         owner        aaaaaaaaaaaaaaaa
-        permissions  read:*
-                     write:*
+        permissions  *:*
         created      2026-11-24T00:00:00Z by host: setup
         updated      2026-11-24T00:00:00Z
         expires      never

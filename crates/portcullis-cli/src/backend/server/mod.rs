@@ -110,7 +110,7 @@ impl Backend for Server {
         parameter("orgID", filter.organization.map(|id| id.to_string()));
         parameter("userID", filter.owner.map(|id| id.to_string()));
         parameter("createdBy", filter.creator.map(|id| id.to_string()));
-        parameter("kind", filter.kind.map(|kind| kind.to_string()));
+        parameter("kind", filter.kind.map(|kind| kind.as_str().to_owned()));
         parameter("status", filter.status.map(|status| status.to_string()));
         parameter("expiresBy", filter.expires_by.map(|time| time.to_string()));
         parameter("after", after.map(|id| id.to_string()));

@@ -1,8 +1,10 @@
 //! What the routes send and take.
 
+use std::collections::BTreeSet;
+
 use portcullis::{
-    KindName, OrgId, Permission, PermissionError, PermissionSet, ResourceType, Secret, Status, Timestamp, TokenId,
-    UserId,
+    Grant, KindName, OrgId, Permission, PermissionError, PermissionSet, ResourceType, Secret, Status, Timestamp,
+    TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,10 +69,15 @@ impl TryFrom<PermissionFields> for NamedPermission {
 }
 
 impl Authorization {
-    /// Whether its permissions may be some that were written as one, with any type.
+    /// Reports whether its permissions may be some that were written as one: with any type, or with any action.
     pub fn may_be_expanded(&self) -> bool {
+        let written =
+            self.permissions.iter().filter(|each| each.0.grant() == Grant::Write).map(|each| each.0.pattern());
+        let written: BTreeSet<_> = written.collect();
+        let both = |each: &NamedPermission| each.0.grant() == Grant::Read && written.contains(&each.0.pattern());
         // The instance is in no organization.
-        self.kind == KindName::Custom && self.permissions.len() >= ResourceType::INFLUXDB.len() - 1
+        let types = self.permissions.len() >= ResourceType::INFLUXDB.len() - 1;
+        self.kind == KindName::Custom && (types || self.permissions.iter().any(both))
     }
 
     pub fn into_token(self, exactly: Option<PermissionSet>) -> Token {
