@@ -217,6 +217,7 @@ fn bad_bodies_are_the_clients_fault_and_change_nothing() {
         with("secret", json!(12_345_678)),
         permission(json!({ "action": "read" })),
         permission(json!({ "resource": { "type": "buckets" } })),
+        permission(json!({ "action": "Read", "resource": { "type": "buckets" } })),
         permission(json!({ "action": "", "resource": { "type": "buckets" } })),
         permission(json!({ "action": "read and write", "resource": { "type": "buckets" } })),
         permission(json!({ "action": "**", "resource": { "type": "buckets" } })),
