@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use portcullis::{
     Action, Authority, Filter, NewToken, OrgId, Permit, Principal, RedbStore, Resource, ResourceId, ResourceType,
-    Update, UserId, Write, resource_type,
+    Update, UserId, Verb, Write, resource_type, verb,
 };
 
 const NINETY_DAYS: Duration = Duration::from_hours(90 * 24);
 
 /// A type of the host's own: nobody had heard of it when the tokens were made.
 const INVOICES: ResourceType = resource_type!("invoices");
+/// An action of the host's own: no token names it, but any action covers it.
+const APPROVE: Verb = verb!("approve");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
@@ -54,6 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("list acme's buckets", Action::READ, Resource::buckets(acme)),
         ("create a task in acme", Action::WRITE, Resource::within(acme, ResourceType::TASKS)),
         ("read acme's invoices, a new type", Action::READ, Resource::within(acme, INVOICES)),
+        ("approve acme's invoices, a new verb", APPROVE.into(), Resource::within(acme, INVOICES)),
         ("list acme's tokens", Action::READ, Resource::authorizations(acme)),
         ("rename acme", Action::WRITE, Resource::organization_itself(acme)),
         ("write globex's bucket", Action::WRITE, Resource::bucket(globex, theirs)),
@@ -69,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, action, resource) in requests {
         if let Err(denial) = sensor_caller.authorize(action, resource) {
             let short = denial.to_string().replace(&acme.to_string(), "ACME").replace(&globex.to_string(), "GLOBEX");
-            println!("  {name:<34} {}", short_ids(&short, &[(metrics, "METRICS"), (logs, "LOGS"), (theirs, "THEIRS")]));
+            println!("  {name:<36} {}", short_ids(&short, &[(metrics, "METRICS"), (logs, "LOGS"), (theirs, "THEIRS")]));
         }
     }
 
@@ -110,11 +113,11 @@ fn write_points(permit: &Permit<Write>, points: usize) {
 }
 
 fn decisions(requests: &[(&str, Action, Resource)], callers: [(&str, &Principal<'_>); 3]) {
-    print!("  {:<34}", "");
+    print!("  {:<36}", "");
     callers.iter().for_each(|(name, _)| print!(" {name:^10}"));
-    println!("\n  {}", "-".repeat(34 + 3 * 11));
+    println!("\n  {}", "-".repeat(36 + 3 * 11));
     for (name, action, resource) in requests {
-        print!("  {name:<34}");
+        print!("  {name:<36}");
         for (_, caller) in callers {
             let mark = if caller.authorize(*action, *resource).is_ok() { "yes" } else { "-" };
             print!(" {mark:^10}");

@@ -13,6 +13,7 @@ use crate::index::state::State;
 use crate::index::target::Handle;
 use crate::index::words::Words;
 use crate::model::action::Action;
+use crate::model::expiry::Expiry;
 use crate::model::id::{OrgId, ResourceId, TokenId, UserId};
 use crate::model::kind::TokenKind;
 use crate::model::resource::Resource;
@@ -215,7 +216,7 @@ fn token(number: u64, kind: TokenKind) -> TokenRecord {
         creator: Creator::Host("test".into()),
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
-        expires_at: None,
+        expires_at: Expiry::Never,
         credential: Credential { key: Keyring::PLAIN, digest: digest(u8::try_from(number).unwrap()) },
         overlap: None,
         former: Vec::new(),
