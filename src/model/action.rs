@@ -83,12 +83,22 @@ impl Action {
         }
     }
 
-    /// Returns what must be granted in read, write and any action. A verb is granted with any action, or by itself.
+    /// Returns what must be granted in reading and writing, or else the verb. The verb stays where it is: a copy would cost
+    /// the requests that have none.
     #[inline]
-    pub(crate) const fn needed(&self) -> Access {
-        match self.0 {
-            Asked::Access(access) => access,
-            Asked::Verb(_) => Access::ANY,
+    pub(crate) const fn needed(&self) -> Result<Access, &Verb> {
+        match &self.0 {
+            Asked::Access(access) => Ok(*access),
+            Asked::Verb(verb) => Err(verb),
+        }
+    }
+
+    /// Reports whether all of it is granted.
+    #[inline]
+    pub(crate) const fn is_in(&self, granted: Access) -> bool {
+        match self.needed() {
+            Ok(access) => granted.contains(access),
+            Err(_) => granted.contains(Access::ANY),
         }
     }
 

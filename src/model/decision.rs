@@ -145,10 +145,12 @@ impl fmt::Display for Decision {
 /// Decides on a request, given what of it is granted.
 #[inline]
 pub(crate) fn judge(action: Action, granted: Access, resource: &Resource, revision: Option<u64>) -> Result<(), Denial> {
-    match action.missing(granted) {
-        None => Ok(()),
-        Some(action) => Err(Denial { reason: Reason::NotPermitted, action, resource: *resource, revision }),
+    if action.is_in(granted) {
+        return Ok(());
     }
+    // What is granted is left out; a verb is missing as a whole.
+    let action = action.missing(granted).unwrap_or(action);
+    Err(Denial { reason: Reason::NotPermitted, action, resource: *resource, revision })
 }
 
 /// Decides, as a pure function: may a token of this kind, in this state, at this time, do this to that resource?

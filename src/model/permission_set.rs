@@ -83,9 +83,9 @@ impl PermissionSet {
     /// comparison of sets and the canonical form.
     #[inline]
     pub(crate) fn granted(&self, action: &Action, request: &impl Fields) -> Access {
-        match action.verb() {
-            None => self.access.granted_of(action.needed(), request),
-            Some(verb) => self.granted_to(verb, request),
+        match action.needed() {
+            Ok(access) => self.access.granted_of(access, request),
+            Err(verb) => self.granted_to(*verb, request),
         }
     }
 
