@@ -9,8 +9,8 @@ use shuttle::sync::atomic::{AtomicBool, Ordering};
 use shuttle::{Config, Runner, thread};
 
 use crate::{
-    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, Rotation, Standing,
-    Status, Update, UserId, Write,
+    Actor, Authority, Error, Filter, Issued, MemoryStore, NewToken, OrgId, Principal, Resource, ResourceId, Rotation,
+    Standing, Status, Update, UserId, Write,
 };
 
 /// How many schedules of each, if the environment does not say otherwise.
@@ -194,7 +194,7 @@ fn callers_that_share_commits_each_get_their_own_answer() {
 fn rule_18_a_principal_is_never_that_of_another_token() {
     schedules(|| {
         let authority = open(&MemoryStore::new());
-        let reads = NewToken::read_write(organization()).owner(owner()).read(1_u64.try_into().unwrap());
+        let reads = NewToken::read_write(organization()).owner(owner()).read(ResourceId::try_from(1).unwrap());
         let issued = authority.create(host(), reads).wait().unwrap();
         let principal = held(&authority, &issued);
         let reader = thread::spawn(move || (0..4).for_each(|_| assert!(!may(&principal))));

@@ -291,7 +291,8 @@ impl Record {
     ///
     /// ```
     /// # #[cfg(feature = "testing")] {
-    /// use portcullis::{KindName, RecordKind, testing::records};
+    /// use portcullis::store::RecordKind;
+    /// use portcullis::{KindName, testing::records};
     ///
     /// let summary = records::token(7).summary();
     /// assert_eq!(summary.what, RecordKind::Token);
