@@ -62,7 +62,7 @@
 //! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
 //! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
 //!   others by the time that its [`Receipt`] says: they have applied it by then, or deny everything
-//!   ([`Builder::stale_after`]).
+//!   ([`AuthorityBuilder::stale_after`]).
 //!
 //! # What it promises
 //!
@@ -119,7 +119,7 @@ pub use authority::open_error::OpenError;
 pub use authority::pending::Pending;
 pub use authority::principal::Principal;
 pub use authority::request::{Everywhere, Issued, Receipt, Rotation, Update, Updated};
-pub use authority::{Authority, Builder};
+pub use authority::{Authority, AuthorityBuilder};
 pub use index::list::{Filter, Page};
 pub use model::action::{Action, ActionError, AsAction, Grant, Read, ReadWrite, Write};
 pub use model::decision::{Decision, Denial, decide};

@@ -203,7 +203,7 @@ fn setup_is_done_once() {
 #[test]
 fn setup_for_a_deleted_owner_does_not_use_it_up() {
     let world = World::new();
-    ok(world.authority.set_owner(host(), user(1), Standing::Deleted));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Deleted));
     let expected = format!("owner `{}` was deleted", user(1));
     refused(&world, |authority| authority.setup(user(1)), &expected);
     ok(world.authority.setup(user(2)));

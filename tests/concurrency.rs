@@ -72,7 +72,7 @@ fn what_does_not_fit_into_a_commit_is_in_the_next() {
     sizes.lock().unwrap().clear();
     // Everything under `admin`, which takes two commits; then what goes along with the first of them, and what does not.
     let all = world.authority.revoke_all(host(), world.admin.id);
-    let set = |owner: u64| world.authority.set_owner(host(), owner.try_into().unwrap(), Standing::Suspended);
+    let set = |owner: u64| world.authority.set_owner_standing(host(), owner.try_into().unwrap(), Standing::Suspended);
     let pending: Vec<_> = (1..=3).map(set).collect();
     world.faults.release();
     first.wait().unwrap();
@@ -170,8 +170,9 @@ fn an_update_without_a_change_is_answered_though_the_same_commit_deletes_the_tok
 fn an_update_without_a_change_shows_what_those_before_it_did() {
     let world = Company::new(NEVER);
     let stand = [
-        &(|| world.authority.set_owner(host(), world.owner, Standing::Suspended)) as &dyn Fn() -> Pending<Receipt>,
-        &|| world.authority.set_organization(host(), world.organization, Standing::Deleted),
+        &(|| world.authority.set_owner_standing(host(), world.owner, Standing::Suspended))
+            as &dyn Fn() -> Pending<Receipt>,
+        &|| world.authority.set_organization_standing(host(), world.organization, Standing::Deleted),
     ];
     for stand in stand {
         world.faults.next(Call::Commit, Fault::Hang);
@@ -210,8 +211,8 @@ type Set<'a> = &'a dyn Fn(Standing) -> Pending<Receipt>;
 fn one_of_those_that_share_a_commit_sees_what_those_before_it_did_for_its_actor() {
     let world = Company::new(NEVER);
     let held = &world.held[1];
-    let organization = |standing| world.authority.set_organization(host(), world.organization, standing);
-    let owner = |standing| world.authority.set_owner(host(), world.owner, standing);
+    let organization = |standing| world.authority.set_organization_standing(host(), world.organization, standing);
+    let owner = |standing| world.authority.set_owner_standing(host(), world.owner, standing);
     for set in [&organization as Set<'_>, &owner as Set<'_>] {
         set(Standing::Suspended).wait().unwrap();
         world.faults.next(Call::Commit, Fault::Hang);
@@ -485,11 +486,11 @@ fn no_decision_after_a_revocation_returned_says_yes() {
             match round % 3 {
                 0 => _ = world.authority.revoke(host(), id).wait().unwrap(),
                 1 => _ = world.authority.delete(host(), id).wait().unwrap(),
-                _ => _ = world.authority.set_owner(host(), world.owner, Standing::Suspended).wait().unwrap(),
+                _ => _ = world.authority.set_owner_standing(host(), world.owner, Standing::Suspended).wait().unwrap(),
             }
             revoked.store(true, Ordering::SeqCst);
         });
         assert!(matches!(held.check(), Err(Reason::Revoked | Reason::Unknown | Reason::OwnerSuspended)));
-        world.authority.set_owner(host(), world.owner, Standing::Active).wait().unwrap();
+        world.authority.set_owner_standing(host(), world.owner, Standing::Active).wait().unwrap();
     }
 }

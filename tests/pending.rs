@@ -42,7 +42,7 @@ fn poll<T>(pending: &mut Pending<T>, waker: &Waker) -> Poll<Result<T, Error>> {
 }
 
 fn suspend(authority: &Authority) -> Pending<Receipt> {
-    authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended)
+    authority.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended)
 }
 
 #[test]

@@ -17,9 +17,19 @@ pub(crate) enum Who {
 }
 
 impl Actor {
-    /// The host itself, under a label that says what for: `Actor::host("recovery tool")`.
+    /// Returns the host itself as an actor, under a label that says what for: `Actor::host("recovery tool")`.
     ///
-    /// Trusted: no permission is asked for. Easy to find with `grep`, and named in every event that it causes.
+    /// It is trusted: no permission is asked for. It is easy to find with `grep`, and named in every event that it causes.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// let issued = authority.create(Actor::host("sign-up"), NewToken::all_access(acme).owner(alice)).wait()?;
+    /// assert_eq!(issued.token.creator().to_string(), "host: sign-up");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn host(label: impl Into<Arc<str>>) -> Self {
         Self(Who::Host(label.into()))

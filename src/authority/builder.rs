@@ -20,7 +20,7 @@ use crate::sync::{Mutex, thread};
 
 /// An authority's settings. The defaults are fine.
 #[must_use]
-pub struct Builder {
+pub struct AuthorityBuilder {
     clock: Box<dyn Clock>,
     observer: Option<Box<dyn Observer>>,
     keyring: Keyring,
@@ -30,7 +30,7 @@ pub struct Builder {
     staleness: Staleness,
 }
 
-impl Default for Builder {
+impl Default for AuthorityBuilder {
     fn default() -> Self {
         Self {
             clock: Box::new(SystemClock),
@@ -43,82 +43,115 @@ impl Default for Builder {
     }
 }
 
-impl Builder {
-    /// Where the time comes from. The system's clock by default.
+impl AuthorityBuilder {
+    /// Sets where the time comes from. By default it is the clock of the system.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore, Timestamp};
+    ///
+    /// // A clock that stands still, for a test.
+    /// let authority = Authority::builder().clock(|| Timestamp::EPOCH).open(MemoryStore::new()).wait()?;
+    /// assert_eq!(authority.now(), Timestamp::EPOCH);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
-    /// Where events go. Nowhere by default.
+    /// Sets where events go. By default they go nowhere.
+    ///
+    /// ```
+    /// use portcullis::{Authority, Event, MemoryStore};
+    ///
+    /// let print = |event: &Event| println!("{event}");
+    /// let authority = Authority::builder().observer(print).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
 
-    /// The pepper that new secrets are digested with. None by default. Secrets made before without one, or with the
+    /// Sets the pepper that new secrets are digested with. There is none by default. Secrets made before without one, or with the
     /// [`previous_pepper`](Self::previous_pepper), are still accepted.
     pub fn pepper(mut self, pepper: Pepper) -> Self {
         self.keyring.current = Some(pepper);
         self
     }
 
-    /// The pepper before the current one, until no token needs it
-    /// ([`Authority::tokens_by_pepper`]).
+    /// Sets the pepper before the current one. It is needed until no token needs it ([`Authority::secrets_by_pepper`]).
     pub fn previous_pepper(mut self, pepper: Pepper) -> Self {
         self.keyring.previous = Some(pepper);
         self
     }
 
-    /// What generated secrets begin with, before `_`: up to five letters and digits, `pcs` by default. Choose one of
-    /// your own, so that scanners for leaked secrets can tell whose they are.
+    /// Sets what generated secrets begin with, before `_`: up to five letters and digits, `pcs` by default. Choose a prefix of your
+    /// own, so that scanners for leaked secrets can tell whose they are.
     ///
     /// Secrets made under another prefix stay valid, unless they begin with the new one and `_`.
     ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().secret_prefix("acme")?.open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// It is empty, longer, or has other characters.
+    /// The prefix is empty, longer than five characters, or has a character that is neither a letter nor a digit.
     pub fn secret_prefix(mut self, prefix: &str) -> Result<Self, PrefixError> {
         self.format.set_prefix(prefix)?;
         Ok(self)
     }
 
-    /// The fewest characters of a chosen secret: 32 by default, at least 16.
+    /// Sets the fewest characters of a chosen secret: 32 by default, at least 16.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().chosen_secret_floor(20).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chosen_secret_floor(mut self, floor: usize) -> Self {
         self.format.set_floor(floor);
         self
     }
 
-    /// How often to read what other authorities changed in the store: once a second by default, sooner where the store
-    /// tells of changes. Above one second, it is rounded up to whole seconds. So long after a revocation elsewhere, at
-    /// most, this authority begins to read it, as long as the store answers; for when it does not, see
-    /// [`stale_after`](Self::stale_after).
+    /// Sets how often to read what other authorities changed in the store: once a second by default, sooner where the store tells of
+    /// changes. An interval above one second is rounded up to whole seconds.
+    ///
+    /// As long as the store answers, this authority begins to read a revocation made elsewhere after this time at the latest. For when
+    /// it does not answer, see [`stale_after`](Self::stale_after).
     pub fn follow(mut self, interval: Duration) -> Self {
         self.rhythm.follow = interval;
         self
     }
 
-    /// How old the view of a shared store may get: five seconds by default. From so long after the last successful
-    /// reading began on, everything is denied ([`Reason::Stale`](crate::Reason::Stale)), until the next one. So a
-    /// revocation elsewhere holds here by then, also while the store fails or hangs.
+    /// Sets how old the view of a shared store may get: five seconds by default.
     ///
-    /// Counted by [`Clock::uptime`] at each decision: no thread that may be stopped itself is needed to notice, and the
-    /// time that the machine is suspended counts. Choose several times [`follow`](Self::follow).
+    /// Once this much time has passed since the start of the last successful read, every request is denied
+    /// ([`Reason::Stale`](crate::Reason::Stale)), until the next successful read. So a revocation made elsewhere holds here by then,
+    /// also while the store fails or hangs.
     ///
-    /// Give every authority of a store the same bound: a [`Receipt`](crate::Receipt) counts with that of the authority
-    /// that it is from. A store that is not shared ([`TokenStore::is_shared`]) needs no bound, and has none.
+    /// The time is counted by [`Clock::uptime`] at each decision: no thread is needed to notice, and the time that the machine is
+    /// suspended counts. Choose several times [`follow`](Self::follow).
+    ///
+    /// Give every authority of a store the same bound: a [`Receipt`](crate::Receipt) counts with the bound of the authority that it is
+    /// from. A store that is not shared ([`TokenStore::is_shared`]) needs no bound, and has none.
     pub fn stale_after(mut self, bound: Duration) -> Self {
         self.staleness = Staleness::Within(bound);
         self
     }
 
-    /// Goes on deciding by what is known, however long a shared store cannot be read: revoked tokens may be accepted
-    /// without end, and receipts promise nothing ([`Everywhere::Unbounded`](crate::Everywhere::Unbounded)).
+    /// Decides by what is known, however long a shared store cannot be read. Revoked tokens may then be accepted without end, and
+    /// receipts promise nothing ([`Everywhere::Unbounded`](crate::Everywhere::Unbounded)).
     pub fn availability_over_revocation(mut self) -> Self {
         self.staleness = Staleness::Unbounded;
         self
     }
 
-    /// How often to write last-used times to the store: once a minute by default.
+    /// Sets how often to write last-used times to the store: once a minute by default.
     pub fn write_last_used(mut self, interval: Duration) -> Self {
         self.rhythm.touch = interval;
         self
@@ -180,9 +213,9 @@ fn refused(error: OpenError) -> Pending<Authority, OpenError> {
     Pending::ready(Err(error), || OpenError::Ended)
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for AuthorityBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("AuthorityBuilder")
             .field("keyring", &self.keyring)
             .field("format", &self.format)
             .field("rhythm", &self.rhythm)

@@ -129,7 +129,7 @@ pub enum Error {
     /// waiting does not help.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
-    /// The store could not be read for too long ([`Builder::stale_after`](crate::Builder::stale_after)).
+    /// The store could not be read for too long ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)).
     #[error("the authority could not read its store for too long")]
     Stale,
     /// The operating system gave no randomness.
@@ -336,7 +336,7 @@ pub struct AuthenticateError {
 }
 
 impl AuthenticateError {
-    /// Why (design rule 2).
+    /// Returns why (design rule 2).
     #[must_use]
     pub const fn reason(&self) -> Reason {
         self.reason
@@ -362,7 +362,7 @@ pub enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// Why (design rules 2 and 8).
+    /// Returns why (design rules 2 and 8).
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -371,7 +371,7 @@ impl AuthorizeError {
         }
     }
 
-    /// Whether the authority cannot tell for now, which says nothing about the secret.
+    /// Reports whether the authority cannot tell for now. That says nothing about the secret.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         self.reason().is_temporary()

@@ -68,16 +68,16 @@ pub enum CallName {
     RevokeAll,
     /// [`Authority::delete`](crate::Authority::delete).
     Delete,
-    /// [`Authority::set_owner`](crate::Authority::set_owner).
+    /// [`Authority::set_owner_standing`](crate::Authority::set_owner_standing).
     SetOwner,
-    /// [`Authority::set_organization`](crate::Authority::set_organization).
+    /// [`Authority::set_organization_standing`](crate::Authority::set_organization_standing).
     SetOrganization,
     /// [`Authority::purge`](crate::Authority::purge).
     Purge,
 }
 
 impl CallName {
-    /// Returns a stable name for logs, metrics and alerts, the same as in JSON: `create`, `revokeAll`.
+    /// Returns the name in events and JSON: `create`, `revokeAll`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -149,7 +149,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// A stable name for logs, metrics and alerts, the same as in JSON: `created`, `notAuthenticated`.
+    /// Returns a stable name for logs, metrics and alerts, the same as in JSON: `created`, `notAuthenticated`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -214,8 +214,8 @@ impl fmt::Display for Event {
 /// between a commit and its event, or when an authority is closed before it learns whether a commit in doubt happened;
 /// the store then has the change itself.
 pub trait Observer: Send + Sync + 'static {
-    /// Something happened. Called on the management thread, one event at a time: it must not block, and must not wait
-    /// for a management call, which would never return.
+    /// Receives one event. It is called on the management thread, one event at a time: it must not block, and must not wait for a
+    /// management call, which would never return.
     fn observe(&self, event: &Event);
 }
 

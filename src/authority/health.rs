@@ -96,7 +96,7 @@ pub struct Health {
     /// What others changed in the store earlier than so long ago is known here: the time since the last reading that
     /// succeeded began. Zero where nobody else can change the store.
     pub behind: Duration,
-    /// How far behind it may get before everything is denied ([`Builder::stale_after`](crate::Builder::stale_after)).
+    /// How far behind it may get before everything is denied ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)).
     pub bound: Option<Duration>,
     /// When the last reading of the store that succeeded began, by the authority's clock.
     pub last_contact: Timestamp,

@@ -92,7 +92,9 @@ fn rule_17_nor_after_a_deletion_or_a_rotation_or_a_suspension() {
     schedules(|| {
         ends(|authority, issued| _ = authority.rotate(host(), issued.token.id(), Rotation::new()).wait().unwrap());
     });
-    schedules(|| ends(|authority, _| _ = authority.set_owner(host(), owner(), Standing::Suspended).wait().unwrap()));
+    schedules(|| {
+        ends(|authority, _| _ = authority.set_owner_standing(host(), owner(), Standing::Suspended).wait().unwrap())
+    });
 }
 
 #[test]
@@ -238,7 +240,7 @@ fn rule_17_whoever_followed_to_a_receipt_denies() {
         let other = open(&store);
         let principal = held(&other, &issued);
         let revoked = thread::spawn(move || authority.revoke(host(), issued.token.id()).wait().unwrap().revision);
-        _ = other.set_owner(host(), 9_u64.try_into().unwrap(), Standing::Suspended).wait();
+        _ = other.set_owner_standing(host(), 9_u64.try_into().unwrap(), Standing::Suspended).wait();
         let revision = revoked.join().unwrap();
         assert!(other.follow_to(revision).wait().unwrap().revision >= revision);
         assert!(!may(&principal));

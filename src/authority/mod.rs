@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-pub use builder::Builder;
+pub use builder::AuthorityBuilder;
 
 use crate::authority::acting::Acting;
 use crate::authority::actor::Actor;
@@ -66,8 +66,8 @@ use crate::sync::thread::{self, JoinHandle};
 /// [`Error::Stale`].
 ///
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
-/// made it; on the others within about the [`Builder::follow`] interval as long as the store answers, and within
-/// [`Builder::stale_after`] whatever happens, since an authority that could not read the store for so long denies
+/// made it; on the others within about the [`AuthorityBuilder::follow`] interval as long as the store answers, and within
+/// [`AuthorityBuilder::stale_after`] whatever happens, since an authority that could not read the store for so long denies
 /// everything (design rule 17). The [`Receipt`] of a change says when that is.
 ///
 /// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
@@ -91,25 +91,48 @@ impl Authority {
         Self::builder().open(store)
     }
 
-    /// An authority with other settings.
-    pub fn builder() -> Builder {
-        Builder::default()
+    /// Returns the settings of a new authority, to be changed before it is opened.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().secret_prefix("acme")?.open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> AuthorityBuilder {
+        AuthorityBuilder::default()
     }
 
-    /// The principal that this secret is for.
+    /// Returns the principal that this secret is for.
     ///
-    /// Text of any kind: a string that cannot be a secret is refused before anything is hashed. Digests are compared in
+    /// The secret can be any text or bytes. What cannot be a secret is refused before anything is hashed. Digests are compared in
     /// constant time.
     ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// let caller = authority.authenticate(deploy.secret.expose())?;
+    /// assert_eq!(caller.token_id(), Some(deploy.token.id()));
+    ///
+    /// let refused = authority.authenticate("no secret of ours").unwrap_err();
+    /// assert_eq!(refused.to_string(), "the token is not accepted"); // what a client may be told
+    /// assert_eq!(refused.reason(), Reason::Unknown); // for the host's own log
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// The secret is not accepted. What a client should be told is the error's text; why is for the host.
+    /// The secret is not accepted. [`AuthenticateError::reason`] says why; its text does not, because clients see it.
     #[inline]
     pub fn authenticate(&self, secret: impl AsRef<[u8]>) -> Result<Principal<'_>, AuthenticateError> {
         let handle = self.shared.authenticate(secret.as_ref())?;
         Ok(Principal { authority: Link::Borrowed(&self.shared), handle })
     }
 
-    /// May the token with this secret do `action` to `resource`, now?
+    /// Decides whether the token with this secret may do `action` to `resource` now.
     ///
     /// The same answer as [`authenticate`](Self::authenticate) and [`Principal::authorize`] give one after the other, for
     /// hosts that ask one thing of each secret: it looks at the token once, and where the token expires it reads the clock
@@ -149,48 +172,126 @@ impl Authority {
         Ok(Permit::new(action, resource, revision))
     }
 
-    /// Makes the first Operator token, once, on a store that never held one (design rule 9).
+    /// Creates the first Operator token, once, on a store that never held one (design rule 9).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// let root = authority.setup(alice).wait()?;
+    /// println!("{}", root.secret.expose()); // shown here and never again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// Setup was done before, here or elsewhere on the same store.
+    /// - [`Error::AlreadySetUp`]: setup was done before, here or elsewhere on the same store.
+    /// - [`Error::OwnerDeleted`]: the owner was deleted.
     pub fn setup(&self, owner: UserId) -> Pending<Issued> {
         self.call(Setup::new(owner))
     }
 
     /// Creates a token, no more powerful than the actor's (design rule 10).
     ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// const PROJECTS: ResourceType = resource_type!("projects");
+    ///
+    /// let new = NewToken::custom(acme).read(PROJECTS).allow(verb!("execute"), PROJECTS).owner(alice);
+    /// let issued = authority.create(&host, new).wait()?;
+    /// println!("{}", issued.secret.expose()); // shown here and never again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// The actor may not, or the token cannot be.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::Outlives`], [`Error::NotAccepted`]: the actor
+    ///   may not.
+    /// - [`Error::Kind`], [`Error::NoOwner`], [`Error::Past`], [`Error::LongDescription`], [`Error::ControlCharacter`],
+    ///   [`Error::Secret`], [`Error::SecretTaken`], [`Error::LongLineage`]: the token cannot be.
+    /// - [`Error::OwnerDeleted`], [`Error::OrganizationDeleted`]: it would belong to what was deleted.
     pub fn create(&self, actor: impl Into<Actor>, new: NewToken<impl NewKind>) -> Pending<Issued> {
         let (kind, details) = new.build();
         self.call(Create { actor: actor.into(), kind, details })
     }
 
-    /// Changes a token's description, status, end or kind (design rule 13). Whoever may change a token is shown it.
+    /// Changes a token's description, status, expiry or kind (design rule 13). An actor that may change a token is shown it.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// let update = Update::new().deactivate().if_revision(deploy.token.revision());
+    /// let updated = authority.update(&host, id, update).wait()?;
+    /// assert_eq!(updated.token.status(), Status::Inactive);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or none for this actor; the actor may not; the token is revoked, or changed since the caller read
-    /// it; or what it is to become cannot be.
+    /// - [`Error::NotFound`]: there is no such token, or none for this actor.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::Outlives`], [`Error::NotAccepted`]: the actor
+    ///   may not.
+    /// - [`Error::Revoked`]: the token is revoked, which is final.
+    /// - [`Error::RevisionMismatch`]: the token changed since the caller read it.
+    /// - [`Error::Moves`], [`Error::Past`], [`Error::LongDescription`], [`Error::ControlCharacter`]: the token cannot become that.
     pub fn update(&self, actor: impl Into<Actor>, id: TokenId, update: Update) -> Pending<Updated> {
         self.call(UpdateToken { actor: actor.into(), id, update })
     }
 
-    /// Gives a token a new secret (design rule 15).
+    /// Gives a token a new secret (design rule 15). Everything else stays.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(24 * 3600);
+    /// let replaced = authority.rotate(&host, id, Rotation::new().overlap(day)).wait()?;
+    /// println!("{}", replaced.secret.expose()); // the old one is accepted for a day more
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or none for this actor; the actor may not; the token is revoked; or the chosen secret is
-    /// refused.
+    /// - [`Error::NotFound`]: there is no such token, or none for this actor.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::Outlives`], [`Error::RotatesItself`],
+    ///   [`Error::NotAccepted`]: the actor may not.
+    /// - [`Error::Revoked`]: the token is revoked, which is final.
+    /// - [`Error::Secret`], [`Error::SecretTaken`]: the chosen secret is refused.
     pub fn rotate(&self, actor: impl Into<Actor>, id: TokenId, rotation: Rotation) -> Pending<Issued> {
         self.call(Rotate { actor: actor.into(), id, rotation })
     }
 
-    /// Revokes a token, for good (design rules 11 and 17). It stays listable.
+    /// Revokes a token, which is final (design rules 11 and 17). The token stays listable. Tokens that were created under it stay as
+    /// they are; see [`revoke_all`](Self::revoke_all).
     ///
-    /// When this has returned, no decision that begins on this authority says yes to it, on principals already held
-    /// too.
+    /// When this has returned, no decision that begins on this authority allows it anything, on principals already held too.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// let receipt = authority.revoke(&host, id).wait()?;
+    /// assert_eq!(caller.check(), Err(Reason::Revoked));
+    /// assert_eq!(receipt.everywhere, Everywhere::Now); // no other authority has this store
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or none for this actor; or the actor may not.
+    /// - [`Error::NotFound`]: there is no such token, or none for this actor.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::NotAccepted`]: the actor may not.
     pub fn revoke(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         self.call(Revoke { actor: actor.into(), id })
     }
@@ -207,27 +308,72 @@ impl Authority {
         self.call(RevokeAll { actor: actor.into(), id })
     }
 
-    /// Deletes a token. What is left is a trace that keeps its secret from being chosen again (design rules 11 and 14).
+    /// Deletes a token. What is left is a tombstone, which keeps its secret from being chosen again (design rules 11 and 14).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// authority.delete(&host, id).wait()?;
+    /// assert!(authority.get(&host, id).unwrap_err().is_not_found());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or none for this actor; or the actor may not.
+    /// - [`Error::NotFound`]: there is no such token, or none for this actor.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::NotAccepted`]: the actor may not.
     pub fn delete(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         self.call(Delete { actor: actor.into(), id })
     }
 
-    /// Suspends, restores or deletes an owner, and with it all its tokens (design rule 16). Deleting is final.
+    /// Suspends, restores or deletes an owner, and with it all its tokens (design rule 16). It is one record, however many tokens
+    /// the owner has. Deleting is final.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// authority.set_owner_standing(&host, alice, Standing::Suspended).wait()?;
+    /// assert_eq!(caller.check(), Err(Reason::OwnerSuspended));
+    /// authority.set_owner_standing(&host, alice, Standing::Active).wait()?;
+    /// assert_eq!(caller.check(), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The actor is neither an Operator nor the host, or the owner was deleted.
-    pub fn set_owner(&self, actor: impl Into<Actor>, owner: UserId, standing: Standing) -> Pending<Receipt> {
+    /// - [`Error::OperatorsOnly`]: the actor is neither an Operator nor the host.
+    /// - [`Error::OwnerDeleted`]: the owner was deleted.
+    pub fn set_owner_standing(&self, actor: impl Into<Actor>, owner: UserId, standing: Standing) -> Pending<Receipt> {
         self.call(SetOwner { actor: actor.into(), owner, standing })
     }
 
-    /// Suspends, restores or deletes an organization, and with it all its tokens (design rule 16). Deleting is final.
+    /// Suspends, restores or deletes an organization, and with it all its tokens (design rule 16). It is one record, however many
+    /// tokens the organization has. Deleting is final.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// authority.set_organization_standing(&host, acme, Standing::Suspended).wait()?;
+    /// assert_eq!(caller.check(), Err(Reason::OrganizationSuspended));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The actor is neither an Operator nor the host, or the organization was deleted.
-    pub fn set_organization(
+    /// - [`Error::OperatorsOnly`]: the actor is neither an Operator nor the host.
+    /// - [`Error::OrganizationDeleted`]: the organization was deleted.
+    pub fn set_organization_standing(
         &self,
         actor: impl Into<Actor>,
         organization: OrgId,
@@ -248,11 +394,23 @@ impl Authority {
         self.call(Purge { actor: actor.into(), by })
     }
 
-    /// One token, if the actor may see it (design rule 12).
+    /// Returns one token, if the actor may see it (design rule 12).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// assert_eq!(authority.get(&host, id)?.owner(), alice);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is none, or the actor may not see it, which looks the same; the actor is not accepted; or the store is being
-    /// read anew.
+    /// - [`Error::NotFound`]: there is no such token, or the actor may not see it.
+    /// - [`Error::NotAccepted`], [`Error::Foreign`]: the actor is not accepted here.
+    /// - [`Error::Unavailable`], [`Error::Stale`]: the store cannot be read now.
     pub fn get(&self, actor: impl Into<Actor>, id: TokenId) -> Result<Token, Error> {
         let sees = self.sight(&actor.into())?;
         let token = self.shared.index.token(id)?.ok_or(Error::NotFound(id))?;
@@ -313,17 +471,38 @@ impl Authority {
         })
     }
 
-    /// The time, by the authority's clock.
+    /// Returns the time by the authority's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
 
-    /// A page of the tokens that the actor may see (design rule 12), by id: at most `limit` (0 is taken for 1), after the
-    /// one that the last page ended with ([`Page::next`]).
+    /// Returns a page of the tokens that the actor may see (design rule 12), in the order of their ids.
+    ///
+    /// A page has at most `limit` tokens; 0 is taken for 1. It begins after the id `after`: hand in [`Page::next`] of the page before.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// let mut after = None;
+    /// loop {
+    ///     let page = authority.list(&host, &Filter::default(), after, 100)?;
+    ///     page.tokens.iter().for_each(|token| println!("{} {}", token.id(), token.kind().name()));
+    ///     after = page.next;
+    ///     if after.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The actor is not accepted, or the store is being read anew.
+    /// - [`Error::NotAccepted`], [`Error::Foreign`]: the actor is not accepted here.
+    /// - [`Error::Unavailable`], [`Error::Stale`]: the store cannot be read now.
     pub fn list(
         &self,
         actor: impl Into<Actor>,
@@ -345,50 +524,104 @@ impl Authority {
         Ok(self.shared.index.list(&filter, acting.sees_only(), after, limit, sees)?)
     }
 
-    /// How many secrets that may still be accepted were made with each pepper, by its id; `0` is none. A previous pepper
-    /// that no secret needs can be removed.
+    /// Returns how many secrets that may still be accepted were made with each pepper, by its id. The id `0` stands for no
+    /// pepper. A previous pepper that no secret needs can be removed.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// assert_eq!(authority.secrets_by_pepper()?[&'0'], 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The store is being read anew.
-    pub fn tokens_by_pepper(&self) -> Result<BTreeMap<char, usize>, Error> {
+    /// - [`Error::Unavailable`]: the authority is closed, or it is reading its whole store again.
+    /// - [`Error::Stale`]: the store could not be read for too long.
+    pub fn secrets_by_pepper(&self) -> Result<BTreeMap<char, usize>, Error> {
         self.check_current()?;
         Ok(self.shared.index.secrets_by_key(self.shared.clock.now())?)
     }
 
-    /// Whether the store ever held an Operator token, so that [`setup`](Self::setup) is refused (design rule 9).
+    /// Reports whether the store ever held an Operator token, so that [`setup`](Self::setup) is refused (design rule 9).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// assert!(!authority.is_set_up()?);
+    /// let root = authority.setup(alice).wait()?;
+    /// assert!(authority.is_set_up()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The store is being read anew.
+    /// - [`Error::Unavailable`]: the authority is closed, or it is reading its whole store again.
+    /// - [`Error::Stale`]: the store could not be read for too long.
     pub fn is_set_up(&self) -> Result<bool, Error> {
         self.check_current()?;
         Ok(self.shared.index.is_set_up()?)
     }
 
-    /// Where an owner stands.
+    /// Returns where an owner stands. An owner that no call ever named is active.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// assert_eq!(authority.owner_standing(alice)?, Standing::Active);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The store is being read anew.
-    pub fn owner(&self, owner: UserId) -> Result<Standing, Error> {
+    /// - [`Error::Unavailable`]: the authority is closed, or it is reading its whole store again.
+    /// - [`Error::Stale`]: the store could not be read for too long.
+    pub fn owner_standing(&self, owner: UserId) -> Result<Standing, Error> {
         self.check_current()?;
         Ok(self.shared.index.owner_standing(owner)?)
     }
 
-    /// Where an organization stands.
+    /// Returns where an organization stands. An organization that no call ever named is active.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// assert_eq!(authority.organization_standing(acme)?, Standing::Active);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The store is being read anew.
-    pub fn organization(&self, organization: OrgId) -> Result<Standing, Error> {
+    /// - [`Error::Unavailable`]: the authority is closed, or it is reading its whole store again.
+    /// - [`Error::Stale`]: the store could not be read for too long.
+    pub fn organization_standing(&self, organization: OrgId) -> Result<Standing, Error> {
         self.check_current()?;
         Ok(self.shared.index.organization_standing(organization)?)
     }
 
-    /// How far the store was followed.
+    /// Returns how far the store was followed: everything up to this position is known here.
     #[must_use]
     pub fn position(&self) -> Position {
         self.shared.index.position()
     }
 
-    /// How this authority stands to its store: how far behind it may be, and whether it decides or denies.
+    /// Returns how this authority stands to its store: how far behind it may be, and whether it decides or denies everything.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// let health = authority.health();
+    /// assert_eq!(health.denies, None); // requests are decided
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn health(&self) -> Health {
         let Shared { index, contact, staleness, clock, .. } = &*self.shared;

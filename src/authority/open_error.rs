@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::secret::{PepperError, PrefixError};
 use crate::store::StoreError;
 
-/// Why [`Authority::open`](crate::Authority::open) or [`Builder::open`](crate::Builder::open) failed. The store was not
+/// Why [`Authority::open`](crate::Authority::open) or [`AuthorityBuilder::open`](crate::AuthorityBuilder::open) failed. The store was not
 /// changed.
 ///
 /// `?` makes an [`Error`](crate::Error) of it.
@@ -40,15 +40,15 @@ pub enum OpenError {
         "following the store every {follow:?} cannot keep the view younger than {stale_after:?}; follow it more often, or choose a longer `stale_after`"
     )]
     FollowsTooRarely {
-        /// [`Builder::follow`](crate::Builder::follow).
+        /// [`AuthorityBuilder::follow`](crate::AuthorityBuilder::follow).
         follow: Duration,
-        /// [`Builder::stale_after`](crate::Builder::stale_after).
+        /// [`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after).
         stale_after: Duration,
     },
     /// A pepper is refused: from [`Pepper::new`](crate::Pepper::new), by `?`.
     #[error(transparent)]
     Pepper(#[from] PepperError),
-    /// A prefix is refused: from [`Builder::secret_prefix`](crate::Builder::secret_prefix), by `?`.
+    /// A prefix is refused: from [`AuthorityBuilder::secret_prefix`](crate::AuthorityBuilder::secret_prefix), by `?`.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// The management thread could not be started.

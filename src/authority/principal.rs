@@ -48,16 +48,31 @@ impl Link<'_> {
 }
 
 impl Principal<'_> {
-    /// May this token do `action` to `resource`, now?
+    /// Decides whether this token may do `action` to `resource` now.
     ///
-    /// `Ok` is a witness for the operation then begun, which takes its resource from it. `action` is a marker, such as
-    /// [`Write`](crate::Write), or an [`Action`] known only at run time.
+    /// `Ok` is the proof for the operation that begins then, which takes its resource from it. `action` is a marker, such as
+    /// [`Write`](crate::Write), or an [`Action`] known only at run time. `resource` is a [`Resource`](crate::Resource), or a type of the
+    /// host's own ([`AsResource`]).
     ///
-    /// Touches only memory, takes no lock, and reads the clock only for a token that expires or a secret in its overlap, and once
-    /// where the authority's view of the store may be too old ([`Builder::stale_after`](crate::Builder::stale_after)).
+    /// It touches only memory and takes no lock. It reads the clock only for a token that expires or a secret in its overlap, and once
+    /// where the authority's view of the store may be too old ([`Builder::stale_after`](crate::AuthorityBuilder::stale_after)).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// let invoices = Resource::within(acme, resource_type!("invoices"));
+    /// let permit: Permit<Read> = caller.authorize(Read, invoices)?;
+    /// assert_eq!(*permit.resource(), invoices);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// It may not, and why: the text names the smallest missing permission (design rule 8).
+    /// The token may not, and why: the text names the smallest missing permission (design rule 8).
     #[inline]
     pub fn authorize<A: AsAction, R: AsResource>(&self, action: A, resource: R) -> Result<Permit<A, R>, Denial> {
         let shared = self.authority.shared();
@@ -66,7 +81,7 @@ impl Principal<'_> {
         Ok(Permit::new(action, resource, revision))
     }
 
-    /// [`authorize`](Self::authorize) for each of many requests, in their order.
+    /// Decides each of many requests, in their order, as [`authorize`](Self::authorize) does.
     pub fn authorize_each<A: AsAction, R: AsResource>(
         &self,
         requests: impl IntoIterator<Item = (A, R)>,
@@ -74,8 +89,21 @@ impl Principal<'_> {
         requests.into_iter().map(|(action, resource)| self.authorize(action, resource)).collect()
     }
 
-    /// Which resources of a type the token may act on now, in an organization or, with `None`, among those of the
-    /// instance itself: what a list may show.
+    /// Returns which resources of a type the token may act on now, in an organization or, with `None`, among those of the instance
+    /// itself: what a list may show.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// let reach = caller.reach(Action::READ, Some(acme), resource_type!("projects"))?;
+    /// assert_eq!(reach, Reach::All);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The token is not accepted, and why.
@@ -88,17 +116,41 @@ impl Principal<'_> {
         Ok(self.token()?.kind().permissions().reach(action, organization, resource_type))
     }
 
-    /// Whether the token is accepted now.
+    /// Returns `Ok` where the token is accepted now.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// assert_eq!(caller.check(), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// It is not, and why.
+    /// The token is not accepted, and why.
     #[inline]
     pub fn check(&self) -> Result<(), Reason> {
         let shared = self.authority.shared();
         shared.index.check(self.handle, &*shared.clock)
     }
 
-    /// The token itself (*whoami*): a live token may always look at itself (design rule 11).
+    /// Returns the token itself (*whoami*). A live token may always look at itself (design rule 11).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// assert_eq!(caller.token()?.owner(), alice);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The token is not accepted, and why.
@@ -109,16 +161,41 @@ impl Principal<'_> {
         token.transpose().map_err(|Incomplete| Reason::Unavailable)?.flatten().ok_or(Reason::Unknown)
     }
 
-    /// The id of the token that the secret was for, accepted or not: who did something, for the host's own log. `None` once
-    /// the secret is no token's any more: it was replaced, or its token was deleted.
+    /// Returns the id of the token that the secret was for, accepted or not: for the host's own log. `None` once no token has the
+    /// secret: it was replaced, or its token was deleted.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// assert_eq!(caller.token_id(), Some(id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn token_id(&self) -> Option<TokenId> {
         let shared = self.authority.shared();
         shared.index.id_of_handle(self.handle, &*shared.clock)
     }
 
-    /// The same principal, free of the borrow. It counts a reference to the authority's memory; it does not keep the
-    /// authority open.
+    /// Returns the same principal without the borrow, to be kept as in the extensions of a request. It counts a reference to the
+    /// authority's memory. It does not keep the authority open.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// # let id = deploy.token.id();
+    /// # let caller = authority.authenticate(deploy.secret.expose())?;
+    /// let kept: Principal<'static> = caller.into_owned();
+    /// assert_eq!(kept.token_id(), Some(id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_owned(self) -> Principal<'static> {
         Principal { authority: Link::Owned(Arc::clone(self.authority.shared())), handle: self.handle }

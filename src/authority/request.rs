@@ -37,54 +37,107 @@ pub struct Update {
 }
 
 impl Update {
-    /// No change.
+    /// Returns an update that changes nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another description.
+    /// Sets the description: at most 1,024 bytes, no control characters.
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().description("deploys the website");
+    /// ```
     pub fn description(mut self, description: impl Into<Arc<str>>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Refused until it is reactivated.
+    /// Deactivates the token: it is refused until it is activated.
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().deactivate();
+    /// ```
     pub fn deactivate(mut self) -> Self {
         self.active = Some(false);
         self
     }
 
-    /// In use again.
+    /// Activates the token: it is accepted again.
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().activate();
+    /// ```
     pub fn activate(mut self) -> Self {
         self.active = Some(true);
         self
     }
 
-    /// Another end.
+    /// Sets the expiry: the time from which on the token is refused.
+    ///
+    /// ```
+    /// use portcullis::{Timestamp, Update};
+    ///
+    /// let update = Update::new().expires_at("2030-01-01T00:00:00Z".parse::<Timestamp>()?);
+    /// # Ok::<(), portcullis::TimestampError>(())
+    /// ```
     pub fn expires_at(mut self, time: Timestamp) -> Self {
         self.lifetime = Some(Lifetime::Until(time.into()));
         self
     }
 
-    /// Another end, that long after the change.
+    /// Sets the expiry, counted from the change.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().expires_in(Duration::from_secs(90 * 24 * 3600));
+    /// ```
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.lifetime = Some(Lifetime::For(duration));
         self
     }
 
-    /// No end.
+    /// Removes the expiry.
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().never_expires();
+    /// ```
     pub fn never_expires(mut self) -> Self {
         self.lifetime = Some(Lifetime::Until(Expiry::Never));
         self
     }
 
-    /// Another kind, in the same organization.
+    /// Sets the kind, in the same organization.
+    ///
+    /// ```
+    /// use portcullis::{OrgId, TokenKind, Update};
+    ///
+    /// let acme = OrgId::generate()?;
+    /// let update = Update::new().kind(TokenKind::all_access(acme));
+    /// # Ok::<(), portcullis::RandomError>(())
+    /// ```
     pub fn kind(mut self, kind: TokenKind) -> Self {
         self.kind = Some(kind);
         self
     }
 
-    /// Only if the token is still at the revision that the caller read ([`Token::revision`]).
+    /// Makes the update conditional: it is refused unless the token is still at the revision that the caller read
+    /// ([`Token::revision`]).
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new().deactivate().if_revision(7);
+    /// ```
     pub fn if_revision(mut self, revision: u64) -> Self {
         self.revision = Some(revision);
         self
@@ -100,19 +153,32 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// A generated secret; the old one stops at once.
+    /// Returns a rotation to a generated secret, where the old one stops at once.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The old secret is accepted that much longer, but not beyond the token's own end, nor beyond its next rotation:
-    /// at most one former secret is accepted at a time.
+    /// Sets how long the old secret is accepted beside the new one, none by default. It is accepted neither beyond the token's own end
+    /// nor beyond its next rotation: at most one former secret is accepted at a time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::Rotation;
+    ///
+    /// let rotation = Rotation::new().overlap(Duration::from_secs(24 * 3600));
+    /// ```
     pub fn overlap(mut self, overlap: Duration) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// The secret that it shall have (design rule 14).
+    /// Sets the new secret (design rule 14). By default it is generated, which is safer.
+    ///
+    /// ```
+    /// use portcullis::{Rotation, Secret};
+    ///
+    /// let rotation = Rotation::new().secret(Secret::new("correct-horse-battery-staple-0123456789"));
+    /// ```
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
         self
@@ -159,13 +225,13 @@ pub enum Everywhere {
     /// Since the call returned: nobody else has the store.
     Now,
     /// From that time on every authority has applied it, or denies everything: the time of the commit and the bound
-    /// ([`Builder::stale_after`](crate::Builder::stale_after)), with a thousandth for clocks that run unevenly.
+    /// ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)), with a thousandth for clocks that run unevenly.
     ///
     /// By the clock of the authority that committed, as it ran then: whoever compares it with another clock adds what the
     /// two may differ by. It counts on all authorities having the same bound, and on the store keeping what it
     /// acknowledged: a store that is restored from an earlier backup takes the change back.
     By(Timestamp),
     /// At no time that can be told: the host chose
-    /// [`availability_over_revocation`](crate::Builder::availability_over_revocation).
+    /// [`availability_over_revocation`](crate::AuthorityBuilder::availability_over_revocation).
     Unbounded,
 }

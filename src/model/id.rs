@@ -55,7 +55,7 @@ fn print(id: NonNilUuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// A new `UUIDv7` that carries `now`.
+/// Creates a `UUIDv7` that carries `now`.
 fn generate(now: Timestamp) -> Result<NonNilUuid, RandomError> {
     let mut random = [0; 10];
     random::fill(&mut random)?;
@@ -77,7 +77,7 @@ macro_rules! id {
 
         #[allow(dead_code)] // Not every id is taken apart and put together again.
         impl $name {
-            /// A new random id: a `UUIDv7` of the system's current time.
+            /// Creates a random id: a `UUIDv7` of the system's current time.
             ///
             /// # Errors
             /// The operating system gave no randomness.
@@ -89,7 +89,7 @@ macro_rules! id {
                 generate(now).map(Self)
             }
 
-            /// The id as a UUID.
+            /// Returns the id as a UUID.
             #[must_use]
             pub const fn as_uuid(&self) -> Uuid {
                 self.0.get()

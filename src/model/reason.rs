@@ -28,7 +28,7 @@ pub enum Reason {
     /// The token does not have the permission.
     NotPermitted,
     /// The authority could not read its store for too long, so it may have missed a revocation made elsewhere
-    /// ([`Builder::stale_after`](crate::Builder::stale_after)).
+    /// ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)).
     Stale,
     /// The authority cannot tell: it was closed, or it is reading its whole store again.
     Unavailable,

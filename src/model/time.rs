@@ -19,26 +19,40 @@ impl Timestamp {
     /// The last time that can be printed, 9999-12-31T23:59:59.999999Z. Arithmetic stops here.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// The time that many microseconds after [`EPOCH`](Self::EPOCH), at most [`MAX`](Self::MAX).
+    /// Returns the time that is this many microseconds after [`EPOCH`](Self::EPOCH), at most [`MAX`](Self::MAX).
+    ///
+    /// ```
+    /// use portcullis::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.500000Z");
+    /// ```
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
     }
 
-    /// Microseconds since [`EPOCH`](Self::EPOCH).
+    /// Returns the microseconds since [`EPOCH`](Self::EPOCH).
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// This time and `duration` later, at most [`MAX`](Self::MAX).
+    /// Returns the time that is `duration` later, at most [`MAX`](Self::MAX).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::Timestamp;
+    ///
+    /// let minute = Timestamp::EPOCH.saturating_add(Duration::from_secs(60));
+    /// assert_eq!(minute.as_micros(), 60_000_000);
+    /// ```
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Self::from_micros(self.0.saturating_add(micros))
     }
 
-    /// This time and `duration` earlier, at least [`EPOCH`](Self::EPOCH).
+    /// Returns the time that is `duration` earlier, at least [`EPOCH`](Self::EPOCH).
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -107,16 +121,15 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// Trusted: a clock that runs ahead expires tokens early, one that steps back revives an expired token that was not yet
 /// purged for as long as it is behind, and a purge by a clock that runs ahead is for good. Any `Fn() -> Timestamp` is a clock.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time. Called on the request path for tokens that expire: it must not block.
+    /// Returns the current time. It is called on the request path for tokens that expire: it must not block.
     fn now(&self) -> Timestamp;
 
-    /// How long it is since some fixed moment: what [`Builder::stale_after`](crate::Builder::stale_after) counts by. It
-    /// never steps, and it goes on while the machine is suspended. Called on the request path where the store is shared:
-    /// it must not block.
+    /// Returns how long it is since some fixed moment. [`Builder::stale_after`](crate::AuthorityBuilder::stale_after) counts by it. It
+    /// never steps, and it goes on while the machine is suspended. It is called on the request path where the store is shared: it must
+    /// not block.
     ///
-    /// Provided: `CLOCK_BOOTTIME` on Linux and Android. Elsewhere [`Instant`](std::time::Instant), which on some
-    /// systems stands still while the machine is suspended. Neither sees that a virtual machine was stopped from outside,
-    /// if that does not tell it.
+    /// Provided: `CLOCK_BOOTTIME` on Linux and Android. Elsewhere [`Instant`](std::time::Instant), which on some systems stands still
+    /// while the machine is suspended. Neither sees that a virtual machine was stopped from outside, if that does not tell it.
     fn uptime(&self) -> Duration {
         system_uptime()
     }

@@ -69,9 +69,9 @@ pub enum PepperError {
 ///
 /// The host keeps it apart from the store. So a thief who has only the store cannot test whether a guessed secret is in it.
 ///
-/// To replace a pepper, give the new one to [`Builder::pepper`](crate::Builder::pepper) and the old one to
-/// [`Builder::previous_pepper`](crate::Builder::previous_pepper). The old one can be removed once
-/// [`Authority::tokens_by_pepper`](crate::Authority::tokens_by_pepper) shows that no token needs it.
+/// To replace a pepper, give the new one to [`AuthorityBuilder::pepper`](crate::AuthorityBuilder::pepper) and the old one to
+/// [`AuthorityBuilder::previous_pepper`](crate::AuthorityBuilder::previous_pepper). The old one can be removed once
+/// [`Authority::secrets_by_pepper`](crate::Authority::secrets_by_pepper) shows that no token needs it.
 ///
 /// ```
 /// use portcullis::{Authority, MemoryStore, Pepper};

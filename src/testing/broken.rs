@@ -23,7 +23,7 @@ macro_rules! flaws {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The check that must notice it; others may, too.
+            /// Returns the check that must notice it; others may, too.
             #[must_use]
             pub const fn noticed_by(self) -> &'static str {
                 match self {
@@ -122,7 +122,7 @@ struct Model {
 }
 
 impl BrokenStore {
-    /// A new store.
+    /// Creates a new store.
     #[must_use]
     pub fn new(flaw: Flaw) -> Self {
         let mut model = Model::default();
@@ -132,7 +132,7 @@ impl BrokenStore {
         Self { flaw, seen: model.clone(), shared: Arc::new(Mutex::new(model)) }
     }
 
-    /// Another handle on the same store, as if it was opened again.
+    /// Returns another handle on the same store, as if it was opened again.
     #[must_use]
     pub fn open(&self) -> Self {
         let mut model = self.model();

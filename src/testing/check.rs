@@ -22,13 +22,13 @@ pub struct Violation {
 pub struct Report(Vec<(&'static str, Result<(), String>)>);
 
 impl Report {
-    /// Whether the store keeps the contract.
+    /// Reports whether the store keeps the contract.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.0.iter().all(|(_, result)| result.is_ok())
     }
 
-    /// How the store breaks it.
+    /// Returns how the store breaks it.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         let violation = |(check, result): &(&'static str, Result<(), String>)| {

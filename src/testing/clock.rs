@@ -17,7 +17,7 @@ struct Inner {
 }
 
 impl ManualClock {
-    /// A clock that shows that time.
+    /// Creates a clock that shows that time.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(Inner { now: AtomicU64::new(now.as_micros()), uptime: Mutex::default() }))

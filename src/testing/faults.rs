@@ -44,7 +44,7 @@ pub struct FaultyStore<S> {
 }
 
 impl<S> FaultyStore<S> {
-    /// The store, and the handle that makes it fail. Until then it does not.
+    /// Returns the store, and the handle that makes it fail. Until then it does not.
     pub fn new(store: S) -> (Self, Faults) {
         let faults = Faults::default();
         (Self { store, faults: faults.clone() }, faults)
@@ -86,31 +86,31 @@ impl State {
 }
 
 impl Faults {
-    /// The next such call fails.
+    /// Makes the next such call fail.
     pub fn next(&self, call: Call, fault: Fault) {
         self.nth(call, 1, fault);
     }
 
-    /// The n-th such call from now on fails, counted from one.
+    /// Makes the n-th such call from now on fail, counted from one.
     pub fn nth(&self, call: Call, n: u64, fault: Fault) {
         let mut state = self.state();
         let number = state.calls(call) + n;
         state.planned.insert((call, number), fault);
     }
 
-    /// Every such call fails until [`heal`](Self::heal), unless [`nth`](Self::nth) says otherwise for it.
+    /// Makes every such call fail until [`heal`](Self::heal), unless [`nth`](Self::nth) says otherwise for it.
     pub fn always(&self, call: Call, fault: Fault) {
         self.state().lasting.insert(call, fault);
     }
 
-    /// Nothing fails any more. Calls that hang go on hanging.
+    /// Ends all failures. Calls that hang go on hanging.
     pub fn heal(&self) {
         let mut state = self.state();
         state.planned.clear();
         state.lasting.clear();
     }
 
-    /// How many such calls there were, failed and hanging ones included.
+    /// Returns how many such calls there were, failed and hanging ones included.
     #[must_use]
     pub fn calls(&self, call: Call) -> u64 {
         self.state().calls(call)

@@ -22,7 +22,7 @@ fn uuid(number: u32) -> NonNilUuid {
     NonNilUuid::new(Uuid::from_u128(u128::from(number) << 1 | 1)).expect("not nil")
 }
 
-/// The made-up id of that number.
+/// Returns the made-up id of that number.
 #[must_use]
 pub fn token_id(number: u32) -> TokenId {
     uuid(number).into()
@@ -66,51 +66,51 @@ fn with_buckets(number: u32, buckets: u32, description: &str) -> Record {
     })))
 }
 
-/// A token.
+/// Returns a token.
 #[must_use]
 pub fn token(number: u32) -> Record {
     with_buckets(number, 1, "")
 }
 
-/// The same token with another description.
+/// Returns the same token with another description.
 #[must_use]
 pub fn token_described(number: u32, description: &str) -> Record {
     with_buckets(number, 1, description)
 }
 
-/// A token with as many permissions as there can be: some 200 kilobytes.
+/// Returns a token with as many permissions as there can be: some 200 kilobytes.
 #[must_use]
 pub fn large_token(number: u32) -> Record {
     with_buckets(number, MOST_BUCKETS, "")
 }
 
-/// What is left of the token of that number.
+/// Returns the tombstone of the token of that number.
 #[must_use]
 pub fn tombstone(number: u32) -> Record {
     Record(Body::Tombstone(Tombstone { id: token_id(number), deleted_at: time(number), digests: vec![digest(number)] }))
 }
 
-/// The standing of an owner.
+/// Returns the standing of an owner.
 #[must_use]
 pub fn owner(number: u32) -> Record {
     let stand = Stand { standing: Standing::Suspended, since: time(number) };
     Record(Body::Owner(UserId::from(uuid(number)), stand))
 }
 
-/// The standing of an organization.
+/// Returns the standing of an organization.
 #[must_use]
 pub fn organization(number: u32) -> Record {
     let stand = Stand { standing: Standing::Deleted, since: time(number) };
     Record(Body::Organization(organization_id(number), stand))
 }
 
-/// The mark that setup leaves.
+/// Returns the mark that setup leaves.
 #[must_use]
 pub fn set_up() -> Record {
     Record(Body::Mark(Mark::SetUp(time(0))))
 }
 
-/// The mark that tells the store to forget the tombstones that were written at or below that revision.
+/// Returns the mark that tells the store to forget the tombstones that were written at or below that revision.
 #[must_use]
 pub fn horizon(revision: u64) -> Record {
     Record(Body::Mark(Mark::Horizon(revision)))

@@ -147,21 +147,21 @@ pub(crate) const CASES: [Case; 11] = [
         commits: 1,
         crowd: 0,
         prepare: nothing,
-        call: |world| started(world.authority.set_owner(&world.operator(), world.owner, Standing::Suspended)),
-        done: |world, authority| authority.owner(world.owner).unwrap() == Standing::Suspended,
+        call: |world| started(world.authority.set_owner_standing(&world.operator(), world.owner, Standing::Suspended)),
+        done: |world, authority| authority.owner_standing(world.owner).unwrap() == Standing::Suspended,
     },
     Case {
         name: "set_organization that restores",
         commits: 1,
         crowd: 0,
         prepare: |world| {
-            let suspended = world.authority.set_organization(host(), world.organization, Standing::Suspended);
+            let suspended = world.authority.set_organization_standing(host(), world.organization, Standing::Suspended);
             suspended.wait().unwrap();
         },
         call: |world| {
-            started(world.authority.set_organization(&world.operator(), world.organization, Standing::Active))
+            started(world.authority.set_organization_standing(&world.operator(), world.organization, Standing::Active))
         },
-        done: |world, authority| authority.organization(world.organization).unwrap() == Standing::Active,
+        done: |world, authority| authority.organization_standing(world.organization).unwrap() == Standing::Active,
     },
     Case {
         name: "purge",

@@ -95,11 +95,11 @@ fn a_commit_in_doubt_is_told_once_when_it_is_settled() {
     let owner = UserId::generate().unwrap();
     // The first attempt to settle it fails, too.
     (1..=TRIES + 1).for_each(|n| faults.nth(Call::Commit, n, Fault::DoubtAfter));
-    let suspended = authority.set_owner(host(), owner, Standing::Suspended).wait();
+    let suspended = authority.set_owner_standing(host(), owner, Standing::Suspended).wait();
     assert!(matches!(suspended, Err(Error::InDoubt(_))));
     assert!(told.lock().unwrap().is_empty());
-    assert!(matches!(authority.set_owner(host(), owner, Standing::Active).wait(), Err(Error::Store(_))));
-    authority.set_owner(host(), owner, Standing::Active).wait().unwrap();
+    assert!(matches!(authority.set_owner_standing(host(), owner, Standing::Active).wait(), Err(Error::Store(_))));
+    authority.set_owner_standing(host(), owner, Standing::Active).wait().unwrap();
     let mut told = told.lock().unwrap();
     told.retain(|(_, revision)| revision.is_some());
     assert_eq!(
@@ -218,7 +218,7 @@ fn when_the_management_thread_dies_everything_is_denied_and_every_call_answered(
     let held = authority.authenticate(root.secret.expose()).unwrap();
     *breaks.lock().unwrap() = true;
     let owner = UserId::generate().unwrap();
-    let pending: Vec<_> = (0..10).map(|_| authority.set_owner(host(), owner, Standing::Suspended)).collect();
+    let pending: Vec<_> = (0..10).map(|_| authority.set_owner_standing(host(), owner, Standing::Suspended)).collect();
     for pending in pending {
         assert!(matches!(pending.wait(), Err(Error::Closed)));
     }

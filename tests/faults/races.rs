@@ -60,11 +60,11 @@ fn an_actor_whose_secret_was_replaced_meanwhile_is_refused() {
 #[test]
 fn an_actor_whose_owner_or_organization_was_suspended_meanwhile_is_refused() {
     let (_, answer) = created_after(|other, world| {
-        _ = other.set_owner(host(), world.owner, Standing::Suspended).wait().unwrap();
+        _ = other.set_owner_standing(host(), world.owner, Standing::Suspended).wait().unwrap();
     });
     assert!(matches!(answer, Err(Error::NotAccepted(Reason::OwnerSuspended))), "{answer:?}");
     let (_, answer) = created_after(|other, world| {
-        _ = other.set_organization(host(), world.organization, Standing::Deleted).wait().unwrap();
+        _ = other.set_organization_standing(host(), world.organization, Standing::Deleted).wait().unwrap();
     });
     assert!(matches!(answer, Err(Error::NotAccepted(Reason::OrganizationDeleted))), "{answer:?}");
 }
@@ -127,13 +127,13 @@ fn a_condition_that_others_break_meanwhile_fails() {
 fn a_suspension_that_others_lifted_meanwhile_is_made_again() {
     let (world, others, other) = with_other();
     let owner = world.owner;
-    world.authority.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+    world.authority.set_owner_standing(host(), owner, Standing::Suspended).wait().unwrap();
     others.once(move || {
         // The other follows when it commits.
-        _ = other.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
-        _ = other.set_owner(host(), owner, Standing::Active).wait().unwrap();
+        _ = other.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+        _ = other.set_owner_standing(host(), owner, Standing::Active).wait().unwrap();
     });
-    let receipt = world.authority.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+    let receipt = world.authority.set_owner_standing(host(), owner, Standing::Suspended).wait().unwrap();
     assert_eq!(receipt.changed, 1);
     assert_eq!(world.reopened().standings.0, Standing::Suspended);
 }
@@ -168,7 +168,7 @@ fn a_call_that_always_meets_others_ends_busy() {
     let before = world.look();
     let commits = world.faults.calls(Call::Commit);
     others.always(move || {
-        _ = other.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+        _ = other.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
     });
     let error = world.authority.revoke(host(), world.sensor.id).wait().unwrap_err();
     assert_eq!(error.to_string(), "the store is busy: others changed it 10 times meanwhile; try again");
@@ -185,7 +185,7 @@ fn a_call_that_always_meets_others_ends_busy() {
 fn a_change_elsewhere_holds_here_within_the_follow_interval() {
     let world = Company::new(SOON);
     let other = world.another();
-    other.set_organization(host(), world.organization, Standing::Suspended).wait().unwrap();
+    other.set_organization_standing(host(), world.organization, Standing::Suspended).wait().unwrap();
     eventually("suspended", || world.held[1].check() == Err(Reason::OrganizationSuspended));
     other.delete(host(), world.root.id).wait().unwrap();
     eventually("deleted", || world.held[0].check() == Err(Reason::Unknown));

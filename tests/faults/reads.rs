@@ -56,12 +56,12 @@ fn pages_are_seen_all_or_none() {
         let other = world.another();
         // Never accepted: the owner was suspended before, though the record of that is replaced later.
         let owner = UserId::generate().unwrap();
-        other.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+        other.set_owner_standing(host(), owner, Standing::Suspended).wait().unwrap();
         let new = NewToken::all_access(world.organization).owner(owner);
         let token = Token::new(&other.create(host(), new).wait().unwrap());
         assert!(other.authenticate(&token.secret).is_err());
         other.update(host(), world.sensor.id, Update::new().deactivate()).wait().unwrap();
-        other.set_owner(host(), owner, Standing::Deleted).wait().unwrap();
+        other.set_owner_standing(host(), owner, Standing::Deleted).wait().unwrap();
 
         let before = world.look();
         world.faults.nth(Call::Changes, n, Fault::Refuse);
@@ -88,17 +88,17 @@ fn what_changes_between_two_pages_is_seen_as_it_is_in_the_end() {
     let others = Others::default();
     let hook = others.clone();
     let world = Company::on(NEVER, |store| Shared(paged(store, 1), hook));
-    world.authority.set_owner(host(), world.owner, Standing::Suspended).wait().unwrap();
+    world.authority.set_owner_standing(host(), world.owner, Standing::Suspended).wait().unwrap();
     let other = world.another();
     let owner = world.owner;
-    other.set_owner(host(), owner, Standing::Active).wait().unwrap();
+    other.set_owner_standing(host(), owner, Standing::Active).wait().unwrap();
     other.update(host(), world.sensor.id, Update::new().description("a second page")).wait().unwrap();
     let mut calls = 0;
     others.always(move || {
         calls += 1;
         // The commit that meets the change, the first page, the second.
         if calls == 3 {
-            other.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+            other.set_owner_standing(host(), owner, Standing::Suspended).wait().unwrap();
         }
     });
     world.authority.update(host(), world.root.id, Update::new().description("later")).wait().unwrap();
@@ -189,7 +189,7 @@ fn when_another_history_is_found_everything_is_denied_until_it_is_read_anew() {
     handle.restore(2);
     let other = following(NEVER).open(handle.clone()).wait().unwrap();
     let later = create(&other);
-    let call = || authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended);
+    let call = || authority.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended);
     // `Diverged`, the first page, and the second, which fails.
     faults.nth(Call::Changes, 2, Fault::Hang);
     faults.nth(Call::Changes, 3, Fault::Refuse);
@@ -228,7 +228,8 @@ fn that_another_history_is_found_is_told_and_when_it_is_served() {
     let log = Arc::clone(&told);
     let observer = move |event: &portcullis::Event| log.lock().unwrap().push(event.to_string());
     let authority = following(SOON).observer(observer).open(store).wait().unwrap();
-    let suspend = || authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+    let suspend =
+        || authority.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
     suspend();
     suspend();
     let followed = authority.position();
@@ -268,7 +269,7 @@ fn a_store_that_can_never_be_read_to_its_end_keeps_nobody_waiting() {
         let root = authority.setup(UserId::generate().unwrap()).wait().unwrap();
         let other = following(NEVER).open(store).wait().unwrap();
         for _ in 0..2 {
-            let suspended = other.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended);
+            let suspended = other.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended);
             suspended.wait().unwrap();
         }
         let answer = authority.revoke(host(), root.token.id()).wait();

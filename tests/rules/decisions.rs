@@ -187,8 +187,8 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     let held = authority.authenticate(root.secret.expose()).unwrap();
     _ = held.authorize(Write, Resource::INSTANCE).unwrap();
 
-    ok(authority.set_owner(host(), user(9), Standing::Suspended));
-    ok(authority.set_organization(host(), org(9), Standing::Deleted));
+    ok(authority.set_owner_standing(host(), user(9), Standing::Suspended));
+    ok(authority.set_organization_standing(host(), org(9), Standing::Deleted));
 
     let others: Vec<_> = (0..5)
         .map(|_| authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap())
@@ -222,7 +222,7 @@ fn rule_01_a_store_that_was_replaced_and_cannot_be_read_denies_everything() {
     assert!(others.iter().all(|principal| principal.check() == Err(Reason::Unknown)));
     authority.authenticate(theirs.secret.expose()).unwrap();
     assert_eq!(
-        (authority.owner(user(9)).unwrap(), authority.organization(org(9)).unwrap()),
+        (authority.owner_standing(user(9)).unwrap(), authority.organization_standing(org(9)).unwrap()),
         (Standing::Active, Standing::Active)
     );
     _ = authority.authenticate(kept.secret.expose()).unwrap().authorize(Write, Resource::INSTANCE).unwrap();
@@ -238,16 +238,16 @@ fn rule_02_a_token_that_is_not_live_is_denied_everything_and_the_reason_says_whi
         (Reason::Revoked, true, |world, id| _ = world.authority.revoke(host(), id).wait().unwrap()),
         (Reason::Expired, true, |world, _| world.clock.advance(HOUR)),
         (Reason::OwnerSuspended, true, |world, _| {
-            world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
+            world.authority.set_owner_standing(host(), user(1), Standing::Suspended).wait().unwrap();
         }),
         (Reason::OwnerDeleted, true, |world, _| {
-            world.authority.set_owner(host(), user(1), Standing::Deleted).wait().unwrap();
+            world.authority.set_owner_standing(host(), user(1), Standing::Deleted).wait().unwrap();
         }),
         (Reason::OrganizationSuspended, false, |world, _| {
-            world.authority.set_organization(host(), org(1), Standing::Suspended).wait().unwrap();
+            world.authority.set_organization_standing(host(), org(1), Standing::Suspended).wait().unwrap();
         }),
         (Reason::OrganizationDeleted, false, |world, _| {
-            world.authority.set_organization(host(), org(1), Standing::Deleted).wait().unwrap();
+            world.authority.set_organization_standing(host(), org(1), Standing::Deleted).wait().unwrap();
         }),
     ];
     for kind in kinds() {

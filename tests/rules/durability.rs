@@ -29,7 +29,7 @@ fn rule_19_what_was_acknowledged_survives_a_crash() {
     let deleted = authority.create(host(), new()).wait().unwrap();
     let after = authority.rotate(host(), rotated.token.id(), Rotation::new().overlap(HOUR)).wait().unwrap();
     ok(authority.delete(host(), deleted.token.id()));
-    ok(authority.set_organization(host(), org(2), Standing::Suspended));
+    ok(authority.set_organization_standing(host(), org(2), Standing::Suspended));
     ok(authority.revoke(host(), revoked.token.id()));
     // The file as it is at this moment: nothing was closed.
     std::fs::copy(&file, &copy).unwrap();
@@ -37,7 +37,7 @@ fn rule_19_what_was_acknowledged_survives_a_crash() {
     assert_eq!(survived.position(), authority.position());
     assert_eq!(ids(&all(&survived)), ids(&all(&authority)));
     assert_eq!(survived.get(host(), kept.token.id()).unwrap(), kept.token);
-    assert_eq!(survived.organization(org(2)).unwrap(), Standing::Suspended);
+    assert_eq!(survived.organization_standing(org(2)).unwrap(), Standing::Suspended);
     for issued in [&kept, &rotated, &after] {
         survived.authenticate(issued.secret.expose()).unwrap();
     }
@@ -161,10 +161,10 @@ fn rule_18_a_refusal_is_told_only_of_what_is_in_the_store() {
     faults.heal();
     for (fault, told) in [(Fault::Refuse, failed), (Fault::DoubtBefore, IN_DOUBT)] {
         faults.next(Call::Commit, Fault::Hang);
-        let first = late.set_owner(host(), user(3), Standing::Suspended);
+        let first = late.set_owner_standing(host(), user(3), Standing::Suspended);
         faults.wait_until_hanging();
         faults.always(Call::Commit, fault);
-        let second = late.set_owner(host(), user(4), Standing::Suspended);
+        let second = late.set_owner_standing(host(), user(4), Standing::Suspended);
         let unknown = portcullis::TokenId::generate().unwrap();
         let refused = late.revoke(host(), unknown);
         faults.release();
@@ -214,8 +214,8 @@ fn every_change_and_every_refusal_is_told() {
     assert!(world.authority.rotate(&operator, actor, Rotation::new()).wait().is_err());
     ok(world.authority.revoke(&operator, id));
     ok(world.authority.revoke(&operator, id));
-    ok(world.authority.set_owner(host(), user(2), Standing::Suspended));
-    ok(world.authority.set_organization(host(), org(2), Standing::Deleted));
+    ok(world.authority.set_owner_standing(host(), user(2), Standing::Suspended));
+    ok(world.authority.set_organization_standing(host(), org(2), Standing::Deleted));
     ok(world.authority.delete(&operator, id));
     world.clock.advance(HOUR);
     ok(world.authority.purge(host(), world.now()));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use portcullis::store::{Changes, ChangesError, CommitError, CommitId, Position, Record, StoreError};
 use portcullis::testing::{Call, Fault, Faults, FaultyStore, ManualClock};
 use portcullis::{
-    Action, Authority, Builder, Clock, Error, Everywhere, MemoryStore, NewToken, Principal, Read, Reason, Receipt,
-    RedbStore, Resource, Standing, SystemClock, Timestamp, TokenId, TokenStore, Update,
+    Action, Authority, AuthorityBuilder, Clock, Error, Everywhere, MemoryStore, NewToken, Principal, Read, Reason,
+    Receipt, RedbStore, Resource, Standing, SystemClock, Timestamp, TokenId, TokenStore, Update,
 };
 
 use test_support::fixture::{Events, HOUR, START, TICK, World, eventually, host, ok, org, user};
@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DEFAULT_BOUND: Duration = Duration::from_secs(5);
 
 /// An authority on the world's store that reads it quickly, with the default bound, and what makes its store fail.
-fn node(world: &World, settings: impl FnOnce(Builder) -> Builder) -> (Authority, Faults, Events) {
+fn node(world: &World, settings: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> (Authority, Faults, Events) {
     let (store, faults) = FaultyStore::new(world.store.clone());
     let events = Events::default();
     let log = events.clone();
@@ -146,7 +146,7 @@ fn rule_17_an_authority_alone_on_its_store_is_never_too_old() {
 fn rule_17_a_host_that_prefers_availability_says_so_and_gets_it() {
     let world = World::new();
     let issued = world.issue(NewToken::all_access(org(1)));
-    let (node, faults, _) = node(&world, Builder::availability_over_revocation);
+    let (node, faults, _) = node(&world, AuthorityBuilder::availability_over_revocation);
     let principal = node.authenticate(issued.secret.expose()).unwrap();
     faults.always(Call::Changes, Fault::Hang);
     faults.wait_until_hanging();
@@ -162,7 +162,7 @@ fn rule_17_a_receipt_says_when_a_change_holds_everywhere() {
     let world = World::new();
     let (bounded, _, _) = node(&world, |builder| builder);
     let (longer, _, _) = node(&world, |builder| builder.stale_after(10 * SECOND));
-    let (available, _, _) = node(&world, Builder::availability_over_revocation);
+    let (available, _, _) = node(&world, AuthorityBuilder::availability_over_revocation);
     world.clock.advance(HOUR);
     let now = world.now();
     for (authority, everywhere) in [
@@ -226,16 +226,16 @@ fn rule_17_an_authority_can_wait_for_the_revision_of_a_receipt() {
     let mut next = late.follow_to(issued.receipt.revision + 1);
     assert_eq!(next.wait_for(Duration::from_millis(10)).unwrap(), None);
     drop(late.follow_to(u64::MAX));
-    let receipt = world.authority.set_owner(host(), user(7), Standing::Suspended).wait().unwrap();
+    let receipt = world.authority.set_owner_standing(host(), user(7), Standing::Suspended).wait().unwrap();
     let after = late.follow_to(receipt.revision);
     assert_eq!(next.wait().unwrap().revision, receipt.revision);
     assert_eq!(after.wait().unwrap().revision, receipt.revision);
     // Without being asked again, and whatever fails meanwhile.
     let next = late.follow_to(receipt.revision + 1);
-    let receipt = world.authority.set_owner(host(), user(7), Standing::Active).wait().unwrap();
+    let receipt = world.authority.set_owner_standing(host(), user(7), Standing::Active).wait().unwrap();
     assert_eq!(next.wait().unwrap().revision, receipt.revision);
     let (failing, faults, _) = node(&world, |builder| builder.follow(HOUR).availability_over_revocation());
-    let receipt = world.authority.set_owner(host(), user(8), Standing::Suspended).wait().unwrap();
+    let receipt = world.authority.set_owner_standing(host(), user(8), Standing::Suspended).wait().unwrap();
     faults.next(Call::Changes, Fault::Refuse);
     assert_eq!(failing.follow_to(receipt.revision).wait().unwrap().revision, receipt.revision);
     let never = late.follow_to(u64::MAX);
@@ -259,7 +259,7 @@ fn a_store_is_not_read_for_those_who_wait_no_more() {
     let late = world.node_with(|builder| builder.follow(HOUR));
     drop(late.follow_to(u64::MAX));
     let before = late.follow_to(0).wait().unwrap();
-    world.authority.set_owner(host(), user(7), Standing::Suspended).wait().unwrap();
+    world.authority.set_owner_standing(host(), user(7), Standing::Suspended).wait().unwrap();
     // Several times as long as between two readings for somebody.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(late.position(), before);
@@ -270,18 +270,19 @@ fn every_decision_tells_the_revision_that_it_was_made_at() {
     let world = World::new();
     let principal = world.principal(NewToken::all_access(org(1)));
     for number in 1..4 {
-        let receipt = world.authority.set_owner(host(), user(100 + number), Standing::Suspended).wait().unwrap();
+        let receipt =
+            world.authority.set_owner_standing(host(), user(100 + number), Standing::Suspended).wait().unwrap();
         let permit = principal.authorize(Read, Resource::buckets(org(1))).unwrap();
         let denial = principal.authorize(Read, Resource::INSTANCE).unwrap_err();
         assert_eq!((permit.revision(), denial.revision()), (receipt.revision, Some(receipt.revision)));
     }
-    let receipt = world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
+    let receipt = world.authority.set_owner_standing(host(), user(1), Standing::Suspended).wait().unwrap();
     let denial = principal.authorize(Read, Resource::INSTANCE).unwrap_err();
     assert_eq!((denial.reason(), denial.revision()), (Reason::OwnerSuspended, Some(receipt.revision)));
     let id = principal.token_id().unwrap();
     let explained = world.authority.explain(host(), id, Action::READ, &Resource::INSTANCE).unwrap();
     assert_eq!(explained, portcullis::Decision::Denied(denial));
-    let revision = world.authority.set_owner(host(), user(1), Standing::Active).wait().unwrap().revision;
+    let revision = world.authority.set_owner_standing(host(), user(1), Standing::Active).wait().unwrap().revision;
     let explained = world.authority.explain(host(), id, Action::READ, &Resource::buckets(org(1))).unwrap();
     assert_eq!(explained, portcullis::Decision::Allowed { revision });
     assert_eq!(explained, principal.authorize(Read, Resource::buckets(org(1))).into());
@@ -338,7 +339,7 @@ fn rule_17_a_store_that_tells_of_changes_is_read_before_its_turn() {
     let node = builder.open(store.clone()).wait().unwrap();
     let waker = store.waker.lock().unwrap().take().unwrap();
     for number in 1..4 {
-        ok(world.authority.set_owner(host(), user(number), Standing::Suspended));
+        ok(world.authority.set_owner_standing(host(), user(number), Standing::Suspended));
         (0..number).for_each(|_| waker.wake_by_ref());
         eventually("it follows", || node.position() == world.authority.position());
     }

@@ -28,25 +28,29 @@ fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {
         assert_eq!([other_owner.check(), other_organization.check()], others);
         assert_eq!(all(&world.authority).len(), listed);
     };
-    let set_owner = |standing| world.authority.set_owner(host(), user(1), standing).wait().unwrap();
-    let set_organization = |standing| world.authority.set_organization(host(), org(1), standing).wait().unwrap();
+    let set_owner = |standing| world.authority.set_owner_standing(host(), user(1), standing).wait().unwrap();
+    let set_organization =
+        |standing| world.authority.set_organization_standing(host(), org(1), standing).wait().unwrap();
 
-    assert_eq!((set_owner(Standing::Active).changed, set_owner(Standing::Suspended).changed), (0, 1));
-    assert_eq!(world.authority.owner(user(1)).unwrap(), Standing::Suspended);
+    assert_eq!((set_owner_standing(Standing::Active).changed, set_owner_standing(Standing::Suspended).changed), (0, 1));
+    assert_eq!(world.authority.owner_standing(user(1)).unwrap(), Standing::Suspended);
     check(Err(Reason::OwnerSuspended), [Ok(()), Err(Reason::OwnerSuspended)]);
-    assert_eq!(set_owner(Standing::Suspended).changed, 0);
-    assert_eq!(set_owner(Standing::Active).changed, 1);
+    assert_eq!(set_owner_standing(Standing::Suspended).changed, 0);
+    assert_eq!(set_owner_standing(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
 
-    assert_eq!((set_organization(Standing::Active).changed, set_organization(Standing::Suspended).changed), (0, 1));
-    assert_eq!(world.authority.organization(org(1)).unwrap(), Standing::Suspended);
+    assert_eq!(
+        (set_organization_standing(Standing::Active).changed, set_organization_standing(Standing::Suspended).changed),
+        (0, 1)
+    );
+    assert_eq!(world.authority.organization_standing(org(1)).unwrap(), Standing::Suspended);
     check(Err(Reason::OrganizationSuspended), [Err(Reason::OrganizationSuspended), Ok(())]);
-    assert_eq!(set_organization(Standing::Suspended).changed, 0);
-    assert_eq!(set_organization(Standing::Active).changed, 1);
+    assert_eq!(set_organization_standing(Standing::Suspended).changed, 0);
+    assert_eq!(set_organization_standing(Standing::Active).changed, 1);
     check(Ok(()), [Ok(()), Ok(())]);
     assert_eq!(world.token(asleep).status(), Status::Inactive);
 
-    assert_eq!(set_organization(Standing::Deleted).changed, 1);
+    assert_eq!(set_organization_standing(Standing::Deleted).changed, 1);
     check(Err(Reason::OrganizationDeleted), [Err(Reason::OrganizationDeleted), Ok(())]);
 }
 
@@ -54,12 +58,12 @@ fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {
 fn rule_16_deleting_an_owner_or_an_organization_is_final() {
     let world = World::new();
     let issued = world.issue(NewToken::all_access(org(1)));
-    ok(world.authority.set_owner(host(), user(1), Standing::Deleted));
-    ok(world.authority.set_organization(host(), org(1), Standing::Deleted));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Deleted));
+    ok(world.authority.set_organization_standing(host(), org(1), Standing::Deleted));
     for standing in [Standing::Active, Standing::Suspended] {
-        let answer = world.authority.set_owner(host(), user(1), standing);
+        let answer = world.authority.set_owner_standing(host(), user(1), standing);
         assert_eq!(text(answer), format!("owner `{}` was deleted", user(1)));
-        let answer = world.authority.set_organization(host(), org(1), standing);
+        let answer = world.authority.set_organization_standing(host(), org(1), standing);
         assert_eq!(text(answer), format!("organization `{}` was deleted", org(1)));
     }
     let answer = world.authority.create(host(), NewToken::operator().owner(user(1)));
@@ -73,11 +77,11 @@ fn rule_16_deleting_an_owner_or_an_organization_is_final() {
     // Another authority that reads the store knows it all.
     let node = world.node();
     assert_eq!(
-        (node.owner(user(1)).unwrap(), node.organization(org(1)).unwrap()),
+        (node.owner_standing(user(1)).unwrap(), node.organization_standing(org(1)).unwrap()),
         (Standing::Deleted, Standing::Deleted)
     );
     assert_eq!(
-        (node.owner(user(2)).unwrap(), node.organization(org(2)).unwrap()),
+        (node.owner_standing(user(2)).unwrap(), node.organization_standing(org(2)).unwrap()),
         (Standing::Active, Standing::Active)
     );
 }
@@ -85,8 +89,8 @@ fn rule_16_deleting_an_owner_or_an_organization_is_final() {
 #[test]
 fn rule_16_a_standing_that_is_known_before_any_token_holds_for_the_first() {
     let world = World::new();
-    ok(world.authority.set_owner(host(), user(1), Standing::Suspended));
-    ok(world.authority.set_organization(host(), org(2), Standing::Suspended));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Suspended));
+    ok(world.authority.set_organization_standing(host(), org(2), Standing::Suspended));
     let issued = world.issue(NewToken::all_access(org(1)));
     for authority in [&world.authority, &world.node()] {
         assert_eq!(authority.authenticate(issued.secret.expose()).unwrap_err().reason(), Reason::OwnerSuspended);
@@ -237,6 +241,6 @@ fn rule_17_the_other_authorities_of_a_store_follow() {
     eventually("followed", || node.position() == world.authority.position());
     let answers: Vec<_> = held.iter().map(Principal::check).collect();
     assert_eq!(answers, [Err(Reason::Revoked), Ok(()), Err(Reason::Unknown)]);
-    ok(world.authority.set_owner(host(), user(1), Standing::Suspended));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Suspended));
     eventually("followed", || held[1].check() == Err(Reason::OwnerSuspended));
 }

@@ -525,7 +525,7 @@ fn rule_13_an_update_can_depend_on_the_revision_that_was_read() {
     };
     // Another token's change does not count, nor does what is no change of the token itself.
     _ = world.issue(NewToken::all_access(org(1)));
-    world.authority.set_owner(host(), user(1), Standing::Suspended).wait().unwrap();
+    world.authority.set_owner_standing(host(), user(1), Standing::Suspended).wait().unwrap();
     let after = conditional(before.revision(), "first").wait().unwrap().token;
     let stale = format!(
         "token `{}` is at revision {}, not {}; read it again",
@@ -552,8 +552,8 @@ fn an_actor_that_is_not_accepted_or_belongs_elsewhere_manages_nothing() {
         text(node.revoke(&operator, id)),
         text(node.revoke_all(&operator, id)),
         text(node.delete(&operator, id)),
-        text(node.set_owner(&operator, user(1), Standing::Deleted)),
-        text(node.set_organization(&operator, org(1), Standing::Deleted)),
+        text(node.set_owner_standing(&operator, user(1), Standing::Deleted)),
+        text(node.set_organization_standing(&operator, org(1), Standing::Deleted)),
         text(node.purge(&operator, START)),
         node.get(&operator, id).unwrap_err().to_string(),
         node.list(&operator, &portcullis::Filter::default(), None, 1).unwrap_err().to_string(),
@@ -580,15 +580,18 @@ fn only_operators_and_the_host_change_standings_and_purge() {
     let needs = "needs an operator token";
     let suspended = Standing::Suspended;
     let answers = [
-        (text(world.authority.set_owner(&actor, user(1), suspended)), "changing an owner's standing"),
-        (text(world.authority.set_organization(&actor, org(1), suspended)), "changing an organization's standing"),
+        (text(world.authority.set_owner_standing(&actor, user(1), suspended)), "changing an owner's standing"),
+        (
+            text(world.authority.set_organization_standing(&actor, org(1), suspended)),
+            "changing an organization's standing",
+        ),
         (text(world.authority.purge(&actor, START)), "purging"),
     ];
     for (answer, what) in answers {
         assert_eq!(answer, format!("{what} {needs}"));
     }
     let operator = world.principal(NewToken::operator());
-    world.authority.set_owner(&operator, user(2), Standing::Suspended).wait().unwrap();
-    world.authority.set_organization(&operator, org(2), Standing::Suspended).wait().unwrap();
+    world.authority.set_owner_standing(&operator, user(2), Standing::Suspended).wait().unwrap();
+    world.authority.set_organization_standing(&operator, org(2), Standing::Suspended).wait().unwrap();
     world.authority.purge(&operator, START).wait().unwrap();
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portcullis::{
-    Actor, Builder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, TokenKind, Update,
+    Actor, AuthorityBuilder, Filter, KindName, NewToken, Principal, Status, Timestamp, Token, TokenId, TokenKind,
+    Update,
 };
 
 use test_support::fixture::{
@@ -341,7 +342,7 @@ fn last_use_by_a_former_secret_never_goes_back_either() {
 #[test]
 fn last_use_and_failures_are_told_however_rarely_the_store_is_followed() {
     let world = World::new();
-    let rarely = |builder: Builder| builder.follow(HOUR).write_last_used(Duration::ZERO);
+    let rarely = |builder: AuthorityBuilder| builder.follow(HOUR).write_last_used(Duration::ZERO);
     let node = world.node_with(rarely);
     let issued = world.authority.create(host(), NewToken::operator().owner(user(1))).wait().unwrap();
     assert!(node.authenticate(issued.secret.expose()).is_err(), "not followed yet");

@@ -7,7 +7,7 @@ use portcullis::store::{ChangesError, CommitError, CommitId, Position, StoreErro
 use portcullis::testing::broken::{BrokenStore, Flaw};
 use portcullis::testing::{Call, Fault, FaultyStore, ManualClock, conformance};
 use portcullis::{
-    Action, Actor, Authority, Builder, CallName, Error, Everywhere, Filter, Grant, Issued, KindName, Liveness,
+    Action, Actor, Authority, AuthorityBuilder, CallName, Error, Everywhere, Filter, Grant, Issued, KindName, Liveness,
     NewToken, OpenError, Pattern, Pepper, Permission, Read, ReadWrite, RedbStore, Resource, ResourceId, ResourceType,
     Rotation, Secret, Standing, Status, SystemClock, Timestamp, TokenId, TokenKind, TokenStore, TracingObserver,
     Update, Verb, Write, decide, verb,
@@ -179,8 +179,8 @@ fn denials(world: &World, walk: &mut Walk) {
         |_, node, id| ok(node.revoke(host(), id)),
         |_, node, id| ok(node.delete(host(), id)),
         |_, node, id| ok(node.rotate(host(), id, Rotation::new())),
-        |_, node, _| ok(node.set_owner(host(), user(5), Standing::Suspended)),
-        |_, node, _| ok(node.set_owner(host(), user(5), Standing::Deleted)),
+        |_, node, _| ok(node.set_owner_standing(host(), user(5), Standing::Suspended)),
+        |_, node, _| ok(node.set_owner_standing(host(), user(5), Standing::Deleted)),
     ];
     for change in changes {
         let issued = node.create(host(), new().owner(user(5)).expires_in(HOUR * 100)).wait().unwrap();
@@ -192,7 +192,7 @@ fn denials(world: &World, walk: &mut Walk) {
         look!(walk, node.authorize(issued.secret.expose(), Write, Resource::INSTANCE).unwrap_err());
         look!(walk, node.create(&held, new()).wait().unwrap_err());
         if held.check() == Err(portcullis::Reason::OwnerSuspended) {
-            ok(node.set_owner(host(), user(5), Standing::Active));
+            ok(node.set_owner_standing(host(), user(5), Standing::Active));
         }
     }
     look!(walk, node.create(host(), new().owner(user(5))).wait().unwrap_err());
@@ -216,7 +216,7 @@ fn refusals(world: &World, walk: &mut Walk) {
     let (operator, caller, sensor, few) = (login(&operator), login(&secret), login(&sensor), login(&custom));
     let id = admin.id();
     ok(node.revoke(host(), revoked.id()));
-    ok(node.set_organization(host(), org(9), Standing::Deleted));
+    ok(node.set_organization_standing(host(), org(9), Standing::Deleted));
 
     let stale = Update::new().description("x").if_revision(1);
     let later = NewToken::all_access(org(1)).expires_in(HOUR * 2);
@@ -244,7 +244,7 @@ fn refusals(world: &World, walk: &mut Walk) {
     look!(walk, elsewhere.authority.revoke(&operator, mistaken).wait().unwrap_err());
     ok(elsewhere.authority.setup(user(1)));
     look!(walk, elsewhere.authority.setup(user(1)).wait().unwrap_err());
-    let open = |settings: fn(Builder) -> Builder| {
+    let open = |settings: fn(AuthorityBuilder) -> AuthorityBuilder| {
         settings(Authority::builder()).open(elsewhere.store.clone()).wait().unwrap_err()
     };
     look!(walk, open(|builder| builder.pepper(pepper()).previous_pepper(pepper())));

@@ -67,7 +67,7 @@ fn rule_14_no_secret_is_chosen_that_any_token_has_or_had() {
     let ended = issue(11); // Overlapping once.
     rotate(ended, 12, HOUR);
     rotate(ended, 13, HOUR);
-    ok(world.authority.set_owner(host(), user(1), Standing::Suspended));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Suspended));
     world.clock.advance(2 * HOUR);
 
     let other = world.authority.create(host(), new().owner(user(2))).wait().unwrap().token.id();
@@ -250,7 +250,7 @@ fn pepper(id: char) -> Pepper {
 fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     let world = World::new();
     let (plain, plain_chosen) = (world.issue(new()), world.issue(new().secret(chosen(1))));
-    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 2)].into());
+    assert_eq!(world.authority.secrets_by_pepper().unwrap(), [('0', 2)].into());
 
     let first = world.node_with(|builder| builder.pepper(pepper('a')));
     let peppered = first.create(host(), new()).wait().unwrap();
@@ -258,7 +258,7 @@ fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     for issued in [&plain, &plain_chosen, &peppered, &peppered_chosen] {
         assert_eq!(accepted(&first, &issued.secret), Ok(()));
     }
-    assert_eq!(first.tokens_by_pepper().unwrap(), [('0', 2), ('a', 2)].into());
+    assert_eq!(first.secrets_by_pepper().unwrap(), [('0', 2), ('a', 2)].into());
     // The pepper is in the digest: without it, or with another, nothing is accepted.
     let stolen = world.node();
     let other = world.node_with(|builder| builder.pepper(Pepper::new('a', &[7; 32]).unwrap()));
@@ -283,10 +283,10 @@ fn secrets_move_from_no_pepper_to_one_and_to_the_next() {
     ok(second.delete(host(), plain_chosen.token.id()));
     ok(second.revoke(host(), peppered_chosen.token.id()));
     assert_eq!(accepted(&second, &peppered.secret), Ok(()));
-    assert_eq!(second.tokens_by_pepper().unwrap(), [('0', 0), ('a', 1), ('b', 2)].into());
+    assert_eq!(second.secrets_by_pepper().unwrap(), [('0', 0), ('a', 1), ('b', 2)].into());
     // When the overlap is over, nothing needs the previous pepper.
     world.clock.advance(HOUR);
-    assert_eq!(second.tokens_by_pepper().unwrap(), [('0', 0), ('b', 2)].into());
+    assert_eq!(second.secrets_by_pepper().unwrap(), [('0', 0), ('b', 2)].into());
     let last = world.node_with(|builder| builder.pepper(pepper('b')));
     assert_eq!(accepted(&last, &rotated.secret), Ok(()));
     assert_eq!(accepted(&last, &peppered.secret), Err(Reason::Unknown));
@@ -297,9 +297,9 @@ fn a_former_secret_of_a_revoked_token_needs_no_pepper() {
     let world = World::new();
     let issued = world.issue(new());
     ok(world.authority.rotate(host(), issued.token.id(), Rotation::new().overlap(HOUR)));
-    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 2)].into());
+    assert_eq!(world.authority.secrets_by_pepper().unwrap(), [('0', 2)].into());
     ok(world.authority.revoke(host(), issued.token.id()));
-    assert_eq!(world.authority.tokens_by_pepper().unwrap(), [('0', 0)].into());
+    assert_eq!(world.authority.secrets_by_pepper().unwrap(), [('0', 0)].into());
 }
 
 #[test]

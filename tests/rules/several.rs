@@ -165,15 +165,15 @@ fn a_principal_does_not_outlive_rotations_that_are_learned_of_together() {
 #[test]
 fn rule_18_what_changes_nothing_is_answered_as_of_the_store_too() {
     let world = World::new();
-    ok(world.authority.set_owner(host(), user(1), Standing::Suspended));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Suspended));
     let issued = world.issue(NewToken::all_access(org(1)));
     let late = behind(&world);
-    ok(world.authority.set_owner(host(), user(1), Standing::Active));
+    ok(world.authority.set_owner_standing(host(), user(1), Standing::Active));
     // As far as the late one knows, the owner is suspended. It must not say so without a look.
-    assert_eq!(late.set_owner(host(), user(1), Standing::Suspended).wait().unwrap().changed, 1);
+    assert_eq!(late.set_owner_standing(host(), user(1), Standing::Suspended).wait().unwrap().changed, 1);
     let anew = world.node();
-    assert_eq!(anew.owner(user(1)).unwrap(), Standing::Suspended);
-    ok(anew.set_owner(host(), user(1), Standing::Active));
+    assert_eq!(anew.owner_standing(user(1)).unwrap(), Standing::Suspended);
+    ok(anew.set_owner_standing(host(), user(1), Standing::Active));
     // The same for one token.
     let id = issued.token.id();
     ok(anew.update(host(), id, Update::new().deactivate()));

@@ -61,7 +61,7 @@ impl<B> Clone for Settings<B> {
 }
 
 impl<B> AuthenticateLayer<B> {
-    /// A layer that refuses every request without an accepted token.
+    /// Creates a layer that refuses every request without an accepted token.
     pub fn new(authority: Arc<Authority>) -> Self
     where
         B: Default,
@@ -88,7 +88,7 @@ impl<B> AuthenticateLayer<B> {
         self.with(|settings| settings.manner.explains = true)
     }
 
-    /// The realm in `WWW-Authenticate` of what this layer answers; `portcullis` by default. An [`ApiError`](crate::ApiError)
+    /// Sets the realm in `WWW-Authenticate` of what this layer answers; `portcullis` by default. An [`ApiError`](crate::ApiError)
     /// names none.
     pub fn realm(self, realm: impl Into<Arc<str>>) -> Self {
         self.with(|settings| settings.manner.realm = Some(realm.into()))

@@ -93,7 +93,7 @@ impl From<AuthorizeError> for Refusal {
 }
 
 impl Refusal {
-    /// 401 where the client is to authenticate, 403 where it may not, 503 where the authority cannot tell, 500 where the
+    /// Returns the status: 401 where the client is to authenticate, 403 where it may not, 503 where the authority cannot tell, 500 where the
     /// host forgot the layer. A failed call has that of the [`ApiError`] that it becomes.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -135,13 +135,13 @@ pub(crate) struct Manner {
 }
 
 impl Rejection {
-    /// What is refused, and why: for the host.
+    /// Returns what is refused, and why: for the host.
     #[must_use]
     pub const fn refusal(&self) -> &Refusal {
         &self.refusal
     }
 
-    /// What the client may know.
+    /// Returns what the client may know.
     #[must_use]
     pub fn message(&self) -> String {
         match &self.refusal {
@@ -155,13 +155,13 @@ impl Rejection {
         }
     }
 
-    /// The response with an empty body.
+    /// Returns the response with an empty body.
     #[must_use]
     pub fn empty<B: Default>(&self) -> Response<B> {
         self.response(B::default())
     }
 
-    /// The response with InfluxDB's JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
+    /// Returns the response with InfluxDB's JSON body, `{"code":"unauthorized","message":"unauthorized access"}`, and its header
     /// `X-Platform-Error-Code`.
     #[must_use]
     pub fn influxdb<B: From<String>>(&self) -> Response<B> {
@@ -182,7 +182,7 @@ impl Rejection {
         response
     }
 
-    /// The response with that body.
+    /// Returns the response with that body.
     pub fn response<B>(&self, body: B) -> Response<B> {
         let mut response = Response::new(body);
         *response.status_mut() = self.refusal.status();

@@ -81,7 +81,7 @@ fn main() {
     other.follow_to(last.receipt.revision).wait().unwrap();
     let (receipt, _) = took(&format!("an owner of {many} tokens is suspended"), || {
         let owner = portcullis::UserId::try_from(77_u64).unwrap();
-        node.set_owner(&host, owner, Standing::Suspended).wait().unwrap()
+        node.set_owner_standing(&host, owner, Standing::Suspended).wait().unwrap()
     });
     took("  and on the other node, asked to follow", || other.follow_to(receipt.revision).wait().unwrap());
 

@@ -166,7 +166,7 @@ impl PostgresStore {
     /// three seconds.
     ///
     /// For a page that hangs to be tried again before everything is denied, choose less than half of
-    /// [`Builder::stale_after`](portcullis::Builder::stale_after).
+    /// [`AuthorityBuilder::stale_after`](portcullis::AuthorityBuilder::stale_after).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.tables.timeout = timeout;
@@ -176,7 +176,7 @@ impl PostgresStore {
     /// Makes the store poll only, and save the connection that listens. Choose it behind a pooler in transaction mode,
     /// where `LISTEN` reaches nobody.
     ///
-    /// A change of another node is then seen after at most [`Builder::follow`](portcullis::Builder::follow). Other nodes
+    /// A change of another node is then seen after at most [`AuthorityBuilder::follow`](portcullis::AuthorityBuilder::follow). Other nodes
     /// are told of the changes of this one all the same.
     #[must_use]
     pub fn without_listening(mut self) -> Self {

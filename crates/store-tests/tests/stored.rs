@@ -128,8 +128,8 @@ fn make(file: &Path) -> Content {
     ] {
         note(&create(&host(), of(1).owner(user(number))), owners);
         note(&create(&host(), of(number)), organizations);
-        authority.set_owner(host(), user(number), standing).wait().unwrap();
-        authority.set_organization(host(), org(number), standing).wait().unwrap();
+        authority.set_owner_standing(host(), user(number), standing).wait().unwrap();
+        authority.set_organization_standing(host(), org(number), standing).wait().unwrap();
     }
     clock.advance(10 * HOUR);
     authority.authenticate(admin.secret.expose()).unwrap();
@@ -146,8 +146,10 @@ fn make(file: &Path) -> Content {
         secrets,
         taken: ["is-there", "was-rotated", "was-deleted"].map(|what| chosen(what).expose().to_owned()).into(),
         free: chosen("was-forgotten").expose().to_owned(),
-        owners: standings(&[1, 4, 5], |n| (user(n).to_string(), authority.owner(user(n)).unwrap())),
-        organizations: standings(&[1, 4, 5], |n| (org(n).to_string(), authority.organization(org(n)).unwrap())),
+        owners: standings(&[1, 4, 5], |n| (user(n).to_string(), authority.owner_standing(user(n)).unwrap())),
+        organizations: standings(&[1, 4, 5], |n| {
+            (org(n).to_string(), authority.organization_standing(org(n)).unwrap())
+        }),
         created_under: (admin.token.id(), 3),
         records: page.records.iter().map(|(revision, record)| (*revision, hex(&record.encode()))).collect(),
     }
@@ -183,10 +185,10 @@ fn check(file: &Path, content: &Content) {
     let authority = open(store, &clock, true);
     assert_eq!(tokens(&authority), content.tokens);
     for (id, standing) in &content.owners {
-        assert_eq!(authority.owner(id.parse().unwrap()).unwrap(), *standing, "{id}");
+        assert_eq!(authority.owner_standing(id.parse().unwrap()).unwrap(), *standing, "{id}");
     }
     for (id, standing) in &content.organizations {
-        assert_eq!(authority.organization(id.parse().unwrap()).unwrap(), *standing, "{id}");
+        assert_eq!(authority.organization_standing(id.parse().unwrap()).unwrap(), *standing, "{id}");
     }
     for (secret, id, said) in &content.secrets {
         match authority.authenticate(secret) {

@@ -141,7 +141,10 @@ impl Company {
             token
         };
         let tokens = all(authority).iter().map(but_for_use).collect();
-        let standings = (authority.owner(self.owner).unwrap(), authority.organization(self.organization).unwrap());
+        let standings = (
+            authority.owner_standing(self.owner).unwrap(),
+            authority.organization_standing(self.organization).unwrap(),
+        );
         View { tokens, standings, allowed: self.allowed(authority) }
     }
 
@@ -166,7 +169,7 @@ impl Company {
     /// A change beside all others, after which what was in doubt is settled.
     #[track_caller]
     pub fn next_call(&self) {
-        self.authority.set_owner(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
+        self.authority.set_owner_standing(host(), UserId::generate().unwrap(), Standing::Suspended).wait().unwrap();
     }
 
     /// How many commits the store saw.

@@ -143,8 +143,8 @@ impl Backend for File {
 
     fn set_standing(&self, holder: Holder, standing: Standing) -> Result<()> {
         match holder {
-            Holder::Owner(owner) => self.authority.set_owner(&self.host, owner, standing).wait()?,
-            Holder::Organization(id) => self.authority.set_organization(&self.host, id, standing).wait()?,
+            Holder::Owner(owner) => self.authority.set_owner_standing(&self.host, owner, standing).wait()?,
+            Holder::Organization(id) => self.authority.set_organization_standing(&self.host, id, standing).wait()?,
         };
         Ok(())
     }

@@ -113,7 +113,7 @@ async fn update(
         }
         // The authority has the last word: whom it refuses has changed nothing.
         if let Some(status) = status {
-            authority.set_organization(&caller, id, status).wait()?;
+            authority.set_organization_standing(&caller, id, status).wait()?;
         }
         let body = shown(id, &organization);
         draft.put_organization(id, organization);
@@ -129,7 +129,7 @@ async fn delete(State(server): State<Server>, caller: Caller, id: Path<String>) 
     let delete = move |draft: &mut Draft| {
         draft.known.organizations.get(&id).ok_or_else(missing)?;
         // Its tokens first: they must not outlive it.
-        authority.set_organization(&caller, id, Standing::Deleted).wait()?;
+        authority.set_organization_standing(&caller, id, Standing::Deleted).wait()?;
         draft.remove_organization(id);
         Ok(())
     };

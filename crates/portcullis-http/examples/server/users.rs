@@ -116,7 +116,7 @@ async fn update(
         }
         // The authority has the last word: whom it refuses has changed nothing.
         if let Some(status) = status {
-            authority.set_owner(&caller, id, status).wait()?;
+            authority.set_owner_standing(&caller, id, status).wait()?;
         }
         draft.put_user(id, user);
         Ok(())
@@ -132,7 +132,7 @@ async fn delete(State(server): State<Server>, caller: Caller, id: Path<String>) 
     let delete = move |draft: &mut Draft| {
         draft.known.users.get(&id).ok_or_else(missing)?;
         // Its tokens first: they must not outlive it.
-        authority.set_owner(&caller, id, Standing::Deleted).wait()?;
+        authority.set_owner_standing(&caller, id, Standing::Deleted).wait()?;
         draft.remove_user(id);
         Ok(())
     };
@@ -169,7 +169,7 @@ impl Server {
     fn shown(&self, id: UserId) -> std::result::Result<Value, ApiError> {
         let name = self.directory.known().users.get(&id).map(|user| user.name.clone());
         let name = name.ok_or_else(missing)?;
-        let status = if self.authority.owner(id)? == Standing::Active { "active" } else { "inactive" };
+        let status = if self.authority.owner_standing(id)? == Standing::Active { "active" } else { "inactive" };
         Ok(json!({ "id": id, "name": name, "status": status, "links": { "self": format!("/api/v2/users/{id}") } }))
     }
 }

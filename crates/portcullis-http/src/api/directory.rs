@@ -47,10 +47,10 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DirectoryError>> 
 /// }
 /// ```
 pub trait Directory: Send + Sync + 'static {
-    /// The names of these. What does not exist, or is in another organization than the resource says, is left out.
+    /// Returns the names of these. What does not exist, or is in another organization than the resource says, is left out.
     fn names<'a>(&'a self, of: &'a [Resource]) -> Answer<'a, HashMap<Resource, String>>;
 
-    /// The one of that name: among all organizations or all users ([`Resource::global`] of `orgs` or `users`), or among the
+    /// Returns the one of that name: among all organizations or all users ([`Resource::global`] of `orgs` or `users`), or among the
     /// resources of a type in one organization, such as [`Resource::buckets`]. `None` also for a type that has no names.
     fn find<'a>(&'a self, among: Resource, name: &'a str) -> Answer<'a, Option<ResourceId>>;
 }
@@ -73,7 +73,7 @@ pub(crate) fn user(id: UserId) -> Resource {
 pub struct DirectoryError(#[source] pub(crate) Box<dyn Error + Send + Sync>);
 
 impl DirectoryError {
-    /// It failed because of that.
+    /// Creates the error from its cause.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
     }

@@ -83,14 +83,14 @@ impl ApiError {
         unavailable = SERVICE_UNAVAILABLE, "unavailable";
     }
 
-    /// 413: more than this server reads.
+    /// Returns the error 413: more than this server reads.
     #[must_use]
     pub fn too_large() -> Self {
         let message = "the body is larger than this server reads";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message.into())
     }
 
-    /// 500: the client is told only that.
+    /// Returns the error 500. The client is told only that.
     pub fn internal(fault: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let internal = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error", "internal error".into());
         internal.because(Fault(Arc::from(fault.into())))
@@ -105,13 +105,13 @@ impl ApiError {
         self
     }
 
-    /// The status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// InfluxDB's word for it.
+    /// Returns InfluxDB's word for it.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code

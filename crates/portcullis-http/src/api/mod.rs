@@ -94,26 +94,26 @@ impl Api {
     /// permissions.
     pub const DEFAULT_BODY_LIMIT: usize = 1 << 20;
 
-    /// The routes on this authority, with names from that directory.
+    /// Creates the routes on this authority, with names from that directory.
     pub fn new(authority: Arc<Authority>, directory: impl Directory) -> Self {
         let layer = AuthenticateLayer::new(Arc::clone(&authority)).influxdb();
         Self { authority, directory: Arc::new(directory), layer, body_limit: Self::DEFAULT_BODY_LIMIT }
     }
 
-    /// The layer that the routes are behind, if not the default one, which answers as InfluxDB does and does not tell why
+    /// Sets the layer that the routes are behind, if not the default one, which answers as InfluxDB does and does not tell why
     /// a token is not accepted.
     pub fn layer(mut self, layer: AuthenticateLayer<axum::body::Body>) -> Self {
         self.layer = layer;
         self
     }
 
-    /// The largest body that is read, in bytes. Larger ones are refused (413).
+    /// Sets the largest body that is read, in bytes. Larger ones are refused (413).
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// The router: to merge, not to nest, because its answers name its paths.
+    /// Returns the router: to merge, not to nest, because its answers name its paths.
     pub fn router(self) -> Router {
         let Self { authority, directory, layer, body_limit } = self;
         let one = get(read::one).patch(change::update).delete(change::delete);

@@ -134,12 +134,12 @@ fn rule_2_why_is_told_only_where_the_host_asks_for_it() {
         ),
         (
             "suspended",
-            |it| ok(it.authority.set_owner(fixture::host(), user(1), Standing::Suspended)),
+            |it| ok(it.authority.set_owner_standing(fixture::host(), user(1), Standing::Suspended)),
             "the token's owner is suspended",
         ),
         (
             "deleted",
-            |it| ok(it.authority.set_organization(fixture::host(), org(1), Standing::Deleted)),
+            |it| ok(it.authority.set_organization_standing(fixture::host(), org(1), Standing::Deleted)),
             "the token's organization was deleted",
         ),
         ("revoked", |it| ok(it.authority.revoke(fixture::host(), it.token.token.id())), "the token is revoked"),

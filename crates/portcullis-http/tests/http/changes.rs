@@ -253,7 +253,7 @@ fn rule_11_others_change_nothing_and_learn_nothing() {
 #[test]
 fn tokens_of_the_suspended_and_deleted_stay_visible_and_deletable_for_operators() {
     let (app, admin, _) = world();
-    ok(app.authority.set_organization(host(), org(1), Standing::Deleted));
+    ok(app.authority.set_organization_standing(host(), org(1), Standing::Deleted));
     let path = at(admin.token.id());
     assert_eq!(app.operator().get(&path).ok()["refused"], "organizationDeleted");
     assert_eq!(app.operator().delete(&path).status, 204);

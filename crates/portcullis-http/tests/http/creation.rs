@@ -381,8 +381,8 @@ fn tokens_that_are_not_accepted_do_nothing() {
     ok(app.authority.update(host(), inactive.token.id(), portcullis::Update::new().deactivate()));
     ok(app.authority.revoke(host(), revoked.token.id()));
     ok(app.authority.delete(host(), deleted.token.id()));
-    ok(app.authority.set_owner(host(), user(2), Standing::Suspended));
-    ok(app.authority.set_organization(host(), org(2), Standing::Deleted));
+    ok(app.authority.set_owner_standing(host(), user(2), Standing::Suspended));
+    ok(app.authority.set_organization_standing(host(), org(2), Standing::Deleted));
     app.clock.advance(HOUR);
     for token in [&inactive, &revoked, &deleted, &expired, &suspended, &gone] {
         let client = app.by(token);

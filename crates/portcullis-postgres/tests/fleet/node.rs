@@ -164,8 +164,9 @@ impl Node {
                     }
                     _ => {
                         let Ok(token) = self.authority.get(host(), id) else { return };
-                        let suspend =
-                            |authority: &Authority| authority.set_owner(host(), token.owner(), Standing::Suspended);
+                        let suspend = |authority: &Authority| {
+                            authority.set_owner_standing(host(), token.owner(), Standing::Suspended)
+                        };
                         self.log(asked, suspend, |receipt| *receipt);
                     }
                 }

@@ -253,7 +253,7 @@ fn people_can_read_it(server: &Server) {
     let new = NewToken::all_access(org).owner(owner).description("it's").expires_in(Duration::from_hours(1));
     let issued = authority.create(host(), new).wait().unwrap();
     authority.authenticate(issued.secret.expose()).unwrap();
-    authority.set_owner(host(), owner, Standing::Suspended).wait().unwrap();
+    authority.set_owner_standing(host(), owner, Standing::Suspended).wait().unwrap();
     authority.close().wait().unwrap();
     let token = &issued.token;
     let query = format!(

@@ -202,8 +202,10 @@ pub fn start(authority: &Authority, actor: &Actor, call: &Call) -> Waiting {
         Call::Revoke(id) => Waiting::Receipt(authority.revoke(actor, *id)),
         Call::RevokeAll(id) => Waiting::Receipt(authority.revoke_all(actor, *id)),
         Call::Delete(id) => Waiting::Receipt(authority.delete(actor, *id)),
-        Call::SetOwner(owner, standing) => Waiting::Receipt(authority.set_owner(actor, *owner, *standing)),
-        Call::SetOrganization(id, standing) => Waiting::Receipt(authority.set_organization(actor, *id, *standing)),
+        Call::SetOwner(owner, standing) => Waiting::Receipt(authority.set_owner_standing(actor, *owner, *standing)),
+        Call::SetOrganization(id, standing) => {
+            Waiting::Receipt(authority.set_organization_standing(actor, *id, *standing))
+        }
         Call::Purge(by) => Waiting::Receipt(authority.purge(actor, *by)),
     }
 }

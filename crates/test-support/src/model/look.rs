@@ -98,9 +98,9 @@ impl Run {
         let set_up = authority.is_set_up().map_err(|error| Objection::of(&error));
         let expected = denies.map_or(Ok(node.view.set_up), |reason| Err(denying(reason)));
         same(&set_up, &expected, "whether setup was done");
-        (0..3).for_each(|n| standings(node.view.owner(user(n)), authority.owner(user(n))));
+        (0..3).for_each(|n| standings(node.view.owner(user(n)), authority.owner_standing(user(n))));
         (0..2).for_each(|n| {
-            standings(node.view.organization(organization(n)), authority.organization(organization(n)));
+            standings(node.view.organization(organization(n)), authority.organization_standing(organization(n)));
         });
         let in_use = |token: &&state::Token| token.status != Status::Revoked;
         let secrets = node
@@ -109,7 +109,7 @@ impl Run {
             .values()
             .filter(in_use)
             .map(|token| 1 + usize::from(token.overlap.as_ref().is_some_and(|(_, end)| now < *end)));
-        let counted = authority.tokens_by_pepper().map(|counts| counts[&'0']).map_err(|error| Objection::of(&error));
+        let counted = authority.secrets_by_pepper().map(|counts| counts[&'0']).map_err(|error| Objection::of(&error));
         let expected = denies.map_or(Ok(secrets.sum::<usize>()), |reason| Err(denying(reason)));
         same(&counted, &expected, "secrets by pepper");
     }

@@ -274,8 +274,8 @@ impl Plan<'_> {
             Call::Revoke(id) => self.on(&acting, *id, |token| self.revoke(&acting, token)),
             Call::RevokeAll(id) => self.revoke_all(&acting, *id),
             Call::Delete(id) => self.on(&acting, *id, |token| self.delete(&acting, token)),
-            Call::SetOwner(owner, standing) => self.set_owner(&acting, *owner, *standing),
-            Call::SetOrganization(id, standing) => self.set_organization(&acting, *id, *standing),
+            Call::SetOwner(owner, standing) => self.set_owner_standing(&acting, *owner, *standing),
+            Call::SetOrganization(id, standing) => self.set_organization_standing(&acting, *id, *standing),
             Call::Purge(by) => self.purge(&acting, *by),
         }
     }
@@ -554,7 +554,7 @@ impl Plan<'_> {
     }
 
     /// Rule 16.
-    fn set_owner(&self, acting: &Acting, owner: UserId, standing: Standing) -> Verdict {
+    fn set_owner_standing(&self, acting: &Acting, owner: UserId, standing: Standing) -> Verdict {
         if !acting.is_operator() {
             return Verdict::Refused(vec![operators_only("changing an owner's standing")]);
         }
@@ -566,7 +566,7 @@ impl Plan<'_> {
     }
 
     /// Rule 16.
-    fn set_organization(&self, acting: &Acting, organization: OrgId, standing: Standing) -> Verdict {
+    fn set_organization_standing(&self, acting: &Acting, organization: OrgId, standing: Standing) -> Verdict {
         if !acting.is_operator() {
             return Verdict::Refused(vec![operators_only("changing an organization's standing")]);
         }
