@@ -28,8 +28,8 @@ fn rule_16_a_standing_is_one_record_however_many_tokens_it_covers() {
         assert_eq!([other_owner.check(), other_organization.check()], others);
         assert_eq!(all(&world.authority).len(), listed);
     };
-    let set_owner = |standing| world.authority.set_owner_standing(host(), user(1), standing).wait().unwrap();
-    let set_organization =
+    let set_owner_standing = |standing| world.authority.set_owner_standing(host(), user(1), standing).wait().unwrap();
+    let set_organization_standing =
         |standing| world.authority.set_organization_standing(host(), org(1), standing).wait().unwrap();
 
     assert_eq!((set_owner_standing(Standing::Active).changed, set_owner_standing(Standing::Suspended).changed), (0, 1));
