@@ -1,41 +1,48 @@
-//! Portcullis issues API tokens and answers one question, fast and provably right: **may token T do action A on
-//! resource R in organization O?**
+//! Portcullis issues API tokens and answers one question, fast: **may token T do action A on resource R in
+//! organization O?**
 //!
 //! ```
 //! use std::time::Duration;
 //! use portcullis::{
-//!     Authority, MemoryStore, NewToken, OrgId, Permit, Read, Resource, ResourceId, UserId, Write,
+//!     Action, Actor, AsAction, Authority, MemoryStore, NewToken, OrgId, Permit, Read, Resource, ResourceId,
+//!     ResourceType, UserId, Verb, resource_type, verb,
 //! };
 //!
-//! let (alice, bob) = (UserId::generate()?, UserId::generate()?);
-//! let (org, bucket) = (OrgId::generate()?, ResourceId::generate()?);
+//! // The host's own: a type of resource, an action, and that action as a type.
+//! const JOBS: ResourceType = resource_type!("jobs");
+//! const EXECUTE: Verb = verb!("execute");
+//!
+//! struct Execute;
+//!
+//! impl AsAction for Execute {
+//!     fn as_action(&self) -> Action {
+//!         EXECUTE.into()
+//!     }
+//! }
+//!
+//! let (acme, alice, backup) = (OrgId::generate()?, UserId::generate()?, ResourceId::generate()?);
 //!
 //! // A store in memory; `RedbStore::open("tokens.redb")?` keeps it in a file.
 //! let authority = Authority::open(MemoryStore::new()).wait()?;
 //!
-//! // Once, on a store that never held one: the first Operator token. The secret is shown here and never again.
-//! let root = authority.setup(alice).wait()?;
-//!
-//! // Per request: synchronous, in memory, no store call.
-//! let operator = authority.authenticate(root.secret.expose())?;
-//!
-//! // An operator makes an All-Access token for an organization; that one makes a Read/Write token.
-//! let admin = authority.create(&operator, NewToken::all_access(org).owner(bob)).wait()?;
-//! let admin = authority.authenticate(admin.secret.expose())?;
+//! // A token for one job. The secret is shown here and never again; what is stored is a digest.
 //! let ninety_days = Duration::from_secs(90 * 24 * 3600);
-//! let sensor = authority.create(&admin, NewToken::read_write(org).write(bucket).expires_in(ninety_days)).wait()?;
+//! let new = NewToken::custom(acme).allow(EXECUTE, (JOBS, backup)).owner(alice).expires_in(ninety_days);
+//! let issued = authority.create(Actor::host("sign-up"), new).wait()?;
 //!
-//! // The decision. `Ok` is a witness that the storage layer can demand as an argument; `Err` says what is missing.
-//! let caller = authority.authenticate(sensor.secret.expose())?;
-//! let permit: Permit<Write> = caller.authorize(Write, Resource::bucket(org, bucket))?;
-//! assert_eq!(permit.resource().id(), Some(bucket));
+//! // Per request: synchronous, in memory, no store call. `Ok` is the proof, which a function can demand as an argument.
+//! let caller = authority.authenticate(issued.secret.expose())?;
+//! let job = Resource::within(acme, JOBS).with_id(backup);
+//! let permit: Permit<Execute> = caller.authorize(Execute, job)?;
+//! assert_eq!(permit.resource().id(), Some(backup));
 //!
-//! let denial = caller.authorize(Read, Resource::bucket(org, bucket)).unwrap_err();
-//! assert_eq!(denial.to_string(), format!("missing permission `read:orgs/{org}/buckets/{bucket}`"));
+//! // `Err` says what is missing.
+//! let denial = caller.authorize(Read, job).unwrap_err();
+//! assert_eq!(denial.to_string(), format!("missing permission `read:orgs/{acme}/jobs/{backup}`"));
 //!
 //! // Revoked is revoked: on principals already held, too.
-//! authority.revoke(&admin, sensor.token.id()).wait()?;
-//! assert!(caller.authorize(Write, Resource::bucket(org, bucket)).is_err());
+//! authority.revoke(Actor::host("support"), issued.token.id()).wait()?;
+//! assert!(caller.authorize(Execute, job).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -46,7 +53,9 @@
 //!   *Custom* (any [permissions](PermissionSet)). It is what InfluxDB OSS 2.x documents as an API token.
 //! - Its [**secret**](Secret) is shown once. What is stored is a digest.
 //! - A [**principal**](Principal) is an authenticated secret. Decisions are asked on it.
-//! - A [**permit**](Permit) is the proof of a yes; a [**denial**](Denial) says what is missing.
+//! - An [**action**](Action) is what a request asks: read, write, or a [verb](Verb) of the host's own. A
+//!   [permission](Permission) gives one of these, or any.
+//! - A [**permit**](Permit) is the proof that a request was allowed. A [**denial**](Denial) says what is missing.
 //! - An [**actor**](Actor) manages tokens: a principal, or the host itself under a label.
 //!
 //! # How it is built
@@ -59,7 +68,7 @@
 //! # What a host must know
 //!
 //! - A [`TokenStore`] and the [`Clock`] are trusted. So is [`Actor::host`], which no permission limits.
-//! - Store failures never become a yes. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
+//! - A store failure can never turn a denial into an allow. A commit in doubt is settled by repeating it ([`Error::InDoubt`]).
 //! - One store can serve several authorities; a revocation takes effect at once on the one that made it, and on the
 //!   others by the time that its [`Receipt`] says: they have applied it by then, or deny everything
 //!   ([`AuthorityBuilder::stale_after`]).
