@@ -133,7 +133,7 @@ fn pages(sizes: &[usize]) {
 }
 
 fn organization() -> Filter {
-    Filter { organization: Some(org(0)), ..Filter::default() }
+    Filter::new().organization(org(0))
 }
 
 /// Opening a store full of tokens, beside reading and decoding the same records and dropping them.

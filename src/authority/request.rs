@@ -187,6 +187,7 @@ impl Rotation {
 
 /// A token and its secret, which is shown here and never again.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "the secret is shown here and never again"]
 pub struct Issued {
     /// The token.
@@ -199,6 +200,7 @@ pub struct Issued {
 
 /// A token after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Updated {
     /// The token.
     pub token: Token,
@@ -209,6 +211,7 @@ pub struct Updated {
 /// What a change did, and since when it holds: here since the call returned, elsewhere as
 /// [`everywhere`](Self::everywhere) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The revision at which it took effect, or at which it was found to be in effect already.
     /// [`Authority::follow_to`](crate::Authority::follow_to) waits for it on another authority.

@@ -15,11 +15,11 @@ use crate::sync::atomic::Ordering::Relaxed;
 /// ```
 /// use portcullis::{Filter, KindName, OrgId};
 ///
-/// let organization = Some(OrgId::generate()?);
-/// let admins = Filter { organization, kind: Some(KindName::AllAccess), ..Filter::default() };
+/// let admins = Filter::new().organization(OrgId::generate()?).kind(KindName::AllAccess);
 /// # Ok::<(), portcullis::RandomError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Filter {
     /// Of this organization.
     pub organization: Option<OrgId>,
@@ -35,8 +35,59 @@ pub struct Filter {
     pub expires_by: Option<Timestamp>,
 }
 
+impl Filter {
+    /// Returns the filter that lets every token through.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps the tokens of this organization.
+    #[must_use]
+    pub const fn organization(mut self, organization: OrgId) -> Self {
+        self.organization = Some(organization);
+        self
+    }
+
+    /// Keeps the tokens of this owner.
+    #[must_use]
+    pub const fn owner(mut self, owner: UserId) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Keeps the tokens that this token created, directly.
+    #[must_use]
+    pub const fn creator(mut self, creator: TokenId) -> Self {
+        self.creator = Some(creator);
+        self
+    }
+
+    /// Keeps the tokens of this kind.
+    #[must_use]
+    pub const fn kind(mut self, kind: KindName) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Keeps the tokens with this status.
+    #[must_use]
+    pub const fn status(mut self, status: Status) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Keeps the tokens that expire at or before this time.
+    #[must_use]
+    pub const fn expires_by(mut self, time: Timestamp) -> Self {
+        self.expires_by = Some(time);
+        self
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page {
     /// The tokens, by id: those with ids of ours in the order of their creation, to the
     /// millisecond.

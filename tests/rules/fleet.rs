@@ -171,15 +171,16 @@ fn rule_17_a_receipt_says_when_a_change_holds_everywhere() {
         (&available, Everywhere::Unbounded),
     ] {
         let issued = authority.create(host(), NewToken::all_access(org(1)).owner(user(1))).wait().unwrap();
-        let expected = |changed| Receipt { revision: authority.position().revision, changed, everywhere };
-        assert_eq!((issued.receipt, issued.token.revision()), (expected(1), authority.position().revision));
+        let told = |receipt: Receipt| (receipt.revision, receipt.changed, receipt.everywhere);
+        let expected = |changed| (authority.position().revision, changed, everywhere);
+        assert_eq!((told(issued.receipt), issued.token.revision()), (expected(1), authority.position().revision));
         let id = issued.token.id();
         let updated = authority.update(host(), id, Update::new().description("x")).wait().unwrap();
-        assert_eq!((updated.receipt, updated.token.revision()), (expected(1), authority.position().revision));
-        assert_eq!(authority.revoke(host(), id).wait().unwrap(), expected(1));
+        assert_eq!((told(updated.receipt), updated.token.revision()), (expected(1), authority.position().revision));
+        assert_eq!(told(authority.revoke(host(), id).wait().unwrap()), expected(1));
         // What was so already, is so everywhere as long after it was seen.
-        assert_eq!(authority.revoke(host(), id).wait().unwrap(), expected(0));
-        assert_eq!(authority.revoke_all(host(), id).wait().unwrap(), expected(0));
+        assert_eq!(told(authority.revoke(host(), id).wait().unwrap()), expected(0));
+        assert_eq!(told(authority.revoke_all(host(), id).wait().unwrap()), expected(0));
     }
     let directory = tempfile::tempdir().unwrap();
     let alone: [Box<dyn TokenStore>; 2] =

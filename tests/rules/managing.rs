@@ -450,7 +450,7 @@ fn rule_13_update_changes_description_status_expiry_and_kind_and_nothing_else() 
     let end = START.saturating_add(9 * HOUR);
     let kind = TokenKind::read_write(org(1), [(bucket(1), portcullis::Action::READ)]).unwrap();
     let update = Update::new().description("after").deactivate().expires_at(end).kind(kind.clone());
-    let Updated { token: after, receipt } = world.authority.update(host(), before.id(), update).wait().unwrap();
+    let Updated { token: after, receipt, .. } = world.authority.update(host(), before.id(), update).wait().unwrap();
     assert_eq!((receipt.revision, receipt.changed), (after.revision(), 1));
     assert_eq!((after.description(), after.status(), after.expires_at()), ("after", Status::Inactive, Some(end)));
     assert_eq!(after.kind(), &kind);

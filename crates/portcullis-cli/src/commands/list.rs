@@ -53,14 +53,14 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn filter(&self) -> Filter {
-        Filter {
-            organization: self.org,
-            owner: self.owner,
-            creator: self.created_by,
-            kind: self.kind,
-            status: self.status,
-            expires_by: self.expires_by.and_then(Expiry::at),
-        }
+        let mut filter = Filter::new();
+        filter.organization = self.org;
+        filter.owner = self.owner;
+        filter.creator = self.created_by;
+        filter.kind = self.kind;
+        filter.status = self.status;
+        filter.expires_by = self.expires_by.and_then(Expiry::at);
+        filter
     }
 }
 

@@ -108,14 +108,13 @@ impl Context {
         if let Some(id) = read(parameters.id.as_deref(), "id")? {
             return Ok(Wanted::One(id));
         }
-        let mut filter = Filter {
-            organization: read(parameters.organization.as_deref(), "orgID")?,
-            owner: read(parameters.user.as_deref(), "userID")?,
-            creator: read(parameters.creator.as_deref(), "createdBy")?,
-            kind: read(parameters.kind.as_deref(), "kind")?,
-            status: read(parameters.status.as_deref(), "status")?,
-            expires_by: read(parameters.expires_by.as_deref(), "expiresBy")?,
-        };
+        let mut filter = Filter::new();
+        filter.organization = read(parameters.organization.as_deref(), "orgID")?;
+        filter.owner = read(parameters.user.as_deref(), "userID")?;
+        filter.creator = read(parameters.creator.as_deref(), "createdBy")?;
+        filter.kind = read(parameters.kind.as_deref(), "kind")?;
+        filter.status = read(parameters.status.as_deref(), "status")?;
+        filter.expires_by = read(parameters.expires_by.as_deref(), "expiresBy")?;
         if let (None, Some(name)) = (filter.organization, given(parameters.organization_name.as_deref())) {
             let found = self.directory.find(ORGANIZATIONS, name).await?.map(OrgId::from);
             // To all others, an organization looks as if it did not exist.

@@ -188,7 +188,7 @@ impl Node {
         self.log.write(&Line::Asked { op, at: now(), what });
         let answer = match call(&self.authority).wait() {
             Ok(done) => {
-                let Receipt { revision, changed, everywhere } = receipt(&done);
+                let Receipt { revision, changed, everywhere, .. } = receipt(&done);
                 Answer::Done { revision, changed, by: time_of(everywhere) }
             }
             Err(Error::InDoubt(_) | Error::Closed | Error::Unfinished { .. }) => Answer::InDoubt,
@@ -217,7 +217,7 @@ impl Node {
     /// Learns of tokens.
     fn look(&self, random: &mut Random) {
         thread::sleep(Duration::from_millis(100));
-        let filter = Filter { status: Some(Status::Active), ..Filter::default() };
+        let filter = Filter::new().status(Status::Active);
         let mut after = None;
         while let Ok(page) = self.authority.list(host(), &filter, after, 100) {
             let mut known = self.known.lock().unwrap();

@@ -564,14 +564,13 @@ impl Run {
         let mut some = |all: usize| numbers.below(all) == 0;
         let [organized, owned, created, kinds, statuses, ends, begun] = [3, 4, 6, 5, 5, 5, 5].map(&mut some);
         let kinds_named = [KindName::Operator, KindName::AllAccess, KindName::ReadWrite, KindName::Custom];
-        let filter = Filter {
-            organization: organized.then(|| organization(numbers.next())),
-            owner: owned.then(|| user(numbers.next())),
-            creator: created.then(|| self.ids[numbers.below(self.ids.len())]),
-            kind: kinds.then(|| numbers.of(&kinds_named)),
-            status: statuses.then(|| numbers.of(&[Status::Active, Status::Inactive, Status::Revoked])),
-            expires_by: ends.then(|| START.saturating_add(HOUR)),
-        };
+        let mut filter = Filter::new();
+        filter.organization = organized.then(|| organization(numbers.next()));
+        filter.owner = owned.then(|| user(numbers.next()));
+        filter.creator = created.then(|| self.ids[numbers.below(self.ids.len())]);
+        filter.kind = kinds.then(|| numbers.of(&kinds_named));
+        filter.status = statuses.then(|| numbers.of(&[Status::Active, Status::Inactive, Status::Revoked]));
+        filter.expires_by = ends.then(|| START.saturating_add(HOUR));
         let after = begun.then(|| self.ids[numbers.below(self.ids.len())]);
         let limit = 1 + numbers.below(4);
         self.told.push(format!("authority {seat}, {who:?}: list {filter:?} after {after:?}"));
