@@ -1,4 +1,4 @@
-//! Portcullis issues API tokens and answers one question, fast: **may token T do action A on resource R in
+//! Portcullis issues API tokens and answers one question from memory: **may token T do action A on resource R in
 //! organization O?**
 //!
 //! ```
@@ -87,6 +87,9 @@
 //! | `testing` | no | the conformance suite for your own `TokenStore`, a store that fails on demand, a clock to turn |
 //!
 //! A feature never changes what the default does.
+//!
+//! These crates use Portcullis: `portcullis-http` has the HTTP API, `portcullis-cli` the command line, and
+//! `portcullis-postgres` a store in PostgreSQL.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(

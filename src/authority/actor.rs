@@ -6,7 +6,25 @@ use std::sync::Arc;
 use crate::authority::event::ActorName;
 use crate::authority::principal::Principal;
 
-/// Who asks for a management call: an authenticated principal, or the host itself.
+/// Who makes a management call: an authenticated principal, or the host itself.
+///
+/// A `&Principal` converts into an actor.
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// // The host itself, which no permission limits.
+/// let admin = authority.create(Actor::host("sign-up"), NewToken::all_access(acme).owner(alice)).wait()?;
+///
+/// // A principal, which can give no more than it has.
+/// let caller = authority.authenticate(admin.secret.expose())?;
+/// authority.create(&caller, NewToken::custom(acme).read(PROJECTS)).wait()?;
+/// assert!(authority.create(&caller, NewToken::operator()).wait().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Actor(pub(crate) Who);
 
@@ -19,7 +37,7 @@ pub(crate) enum Who {
 impl Actor {
     /// Returns the host itself as an actor, under a label that says what for: `Actor::host("recovery tool")`.
     ///
-    /// It is trusted: no permission is asked for. It is easy to find with `grep`, and named in every event that it causes.
+    /// The host is trusted: its calls need no permission. Every event that it causes has the label, and `grep` finds the calls.
     ///
     /// ```
     /// # use portcullis::*;

@@ -18,7 +18,39 @@ use crate::store::TokenStore;
 use crate::sync::mpsc::channel;
 use crate::sync::{Mutex, thread};
 
-/// An authority's settings. The defaults are fine.
+/// The settings of an [`Authority`], from [`Authority::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use portcullis::{Authority, MemoryStore, NewToken, OrgId, ResourceType, UserId, Actor, resource_type, verb};
+///
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let authority = Authority::builder()
+///     .secret_prefix("acme")?
+///     .stale_after(Duration::from_secs(10))
+///     .open(MemoryStore::new())
+///     .wait()?;
+///
+/// let new = NewToken::custom(OrgId::generate()?).allow(verb!("execute"), PROJECTS).owner(UserId::generate()?);
+/// let issued = authority.create(Actor::host("sign-up"), new).wait()?;
+/// assert!(issued.secret.expose().starts_with("acme_"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`clock`](Self::clock) | [`SystemClock`] |
+/// | [`observer`](Self::observer) | none: events are dropped |
+/// | [`pepper`](Self::pepper), [`previous_pepper`](Self::previous_pepper) | none |
+/// | [`secret_prefix`](Self::secret_prefix) | `pcs` |
+/// | [`chosen_secret_floor`](Self::chosen_secret_floor) | 32 characters |
+/// | [`follow`](Self::follow) | 1 second |
+/// | [`stale_after`](Self::stale_after) | 5 seconds |
+/// | [`availability_over_revocation`](Self::availability_over_revocation) | off |
+/// | [`write_last_used`](Self::write_last_used) | 1 minute |
 #[must_use]
 pub struct AuthorityBuilder {
     clock: Box<dyn Clock>,
@@ -44,7 +76,7 @@ impl Default for AuthorityBuilder {
 }
 
 impl AuthorityBuilder {
-    /// Sets where the time comes from. By default it is the clock of the system.
+    /// Sets the clock. The default is [`SystemClock`].
     ///
     /// ```
     /// use portcullis::{Authority, MemoryStore, Timestamp};
@@ -59,7 +91,7 @@ impl AuthorityBuilder {
         self
     }
 
-    /// Sets where events go. By default they go nowhere.
+    /// Sets the observer, which receives every [`Event`](crate::Event). By default there is none.
     ///
     /// ```
     /// use portcullis::{Authority, Event, MemoryStore};
@@ -73,23 +105,48 @@ impl AuthorityBuilder {
         self
     }
 
-    /// Sets the pepper that new secrets are digested with. There is none by default. Secrets made before without one, or with the
-    /// [`previous_pepper`](Self::previous_pepper), are still accepted.
+    /// Sets the pepper: the key with which the digests of new secrets are computed. By default there is none.
+    ///
+    /// Secrets that were made without a pepper, or with the [`previous_pepper`](Self::previous_pepper), are still accepted.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore, Pepper};
+    ///
+    /// # let key = [7; 32];
+    /// let authority = Authority::builder().pepper(Pepper::new('a', &key)?).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pepper(mut self, pepper: Pepper) -> Self {
         self.keyring.current = Some(pepper);
         self
     }
 
-    /// Sets the pepper before the current one. It is needed until no token needs it ([`Authority::secrets_by_pepper`]).
+    /// Sets the pepper that was in use before the current one. By default there is none.
+    ///
+    /// Keep it until [`Authority::secrets_by_pepper`] counts no secret that was made with it. Its id must differ from that of the
+    /// current pepper.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore, Pepper};
+    ///
+    /// # let (key, old_key) = ([7; 32], [8; 32]);
+    /// let authority = Authority::builder()
+    ///     .pepper(Pepper::new('b', &key)?)
+    ///     .previous_pepper(Pepper::new('a', &old_key)?)
+    ///     .open(MemoryStore::new())
+    ///     .wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn previous_pepper(mut self, pepper: Pepper) -> Self {
         self.keyring.previous = Some(pepper);
         self
     }
 
-    /// Sets what generated secrets begin with, before `_`: up to five letters and digits, `pcs` by default. Choose a prefix of your
-    /// own, so that scanners for leaked secrets can tell whose they are.
+    /// Sets the prefix of generated secrets, which stands before `_`: one to five letters and digits. The default is `pcs`.
     ///
-    /// Secrets made under another prefix stay valid, unless they begin with the new one and `_`.
+    /// Choose a prefix of your own. A scanner that finds a leaked secret can then tell which service it belongs to.
+    ///
+    /// Secrets made under another prefix stay valid, unless they begin with the new prefix and `_`.
     ///
     /// ```
     /// use portcullis::{Authority, MemoryStore};
@@ -99,13 +156,14 @@ impl AuthorityBuilder {
     /// ```
     ///
     /// # Errors
-    /// The prefix is empty, longer than five characters, or has a character that is neither a letter nor a digit.
+    /// - [`PrefixError`]: the prefix is empty, is longer than five characters, or has a character that is neither a letter nor a
+    ///   digit.
     pub fn secret_prefix(mut self, prefix: &str) -> Result<Self, PrefixError> {
         self.format.set_prefix(prefix)?;
         Ok(self)
     }
 
-    /// Sets the fewest characters of a chosen secret: 32 by default, at least 16.
+    /// Sets the minimum length of a chosen secret, in characters. The default is 32. A value below 16 is raised to 16.
     ///
     /// ```
     /// use portcullis::{Authority, MemoryStore};
@@ -118,54 +176,97 @@ impl AuthorityBuilder {
         self
     }
 
-    /// Sets how often to read what other authorities changed in the store: once a second by default, sooner where the store tells of
-    /// changes. An interval above one second is rounded up to whole seconds.
+    /// Sets the interval between two reads of the changes that other authorities made in the store. The default is one second.
     ///
-    /// As long as the store answers, this authority begins to read a revocation made elsewhere after this time at the latest. For when
-    /// it does not answer, see [`stale_after`](Self::stale_after).
+    /// A store that reports changes by itself is read sooner. An interval above one second is rounded up to whole seconds.
+    ///
+    /// While the store answers, this authority starts to read a revocation made elsewhere within this interval. While the store does
+    /// not answer, [`stale_after`](Self::stale_after) applies.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().follow(Duration::from_millis(200)).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn follow(mut self, interval: Duration) -> Self {
         self.rhythm.follow = interval;
         self
     }
 
-    /// Sets how old the view of a shared store may get: five seconds by default.
+    /// Sets the maximum age of the view of a shared store. The default is five seconds.
     ///
     /// Once this much time has passed since the start of the last successful read, every request is denied
-    /// ([`Reason::Stale`](crate::Reason::Stale)), until the next successful read. So a revocation made elsewhere holds here by then,
-    /// also while the store fails or hangs.
+    /// ([`Reason::Stale`](crate::Reason::Stale)), until the next successful read. A revocation made elsewhere therefore holds here by
+    /// then, even while the store fails or hangs ([design rule 17](crate::_rules)).
     ///
-    /// The time is counted by [`Clock::uptime`] at each decision: no thread is needed to notice, and the time that the machine is
-    /// suspended counts. Choose several times [`follow`](Self::follow).
+    /// Each decision compares this bound with [`Clock::uptime`], so it needs no thread. Time for which the machine is suspended
+    /// counts too. Choose a bound of several times the [`follow`](Self::follow) interval.
     ///
-    /// Give every authority of a store the same bound: a [`Receipt`](crate::Receipt) counts with the bound of the authority that it is
-    /// from. A store that is not shared ([`TokenStore::is_shared`]) needs no bound, and has none.
+    /// Give every authority of a store the same bound: a [`Receipt`](crate::Receipt) uses the bound of the authority that returned it.
+    /// A store that is not shared ([`TokenStore::is_shared`]) ignores this setting.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().stale_after(Duration::from_secs(10)).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stale_after(mut self, bound: Duration) -> Self {
         self.staleness = Staleness::Within(bound);
         self
     }
 
-    /// Decides by what is known, however long a shared store cannot be read. Revoked tokens may then be accepted without end, and
-    /// receipts promise nothing ([`Everywhere::Unbounded`](crate::Everywhere::Unbounded)).
+    /// Removes the bound of [`stale_after`](Self::stale_after): the authority keeps deciding while a shared store cannot be read.
+    ///
+    /// A token that was revoked elsewhere may then be accepted without a limit in time, and receipts promise none
+    /// ([`Everywhere::Unbounded`](crate::Everywhere::Unbounded)). By default this is off.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().availability_over_revocation().open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn availability_over_revocation(mut self) -> Self {
         self.staleness = Staleness::Unbounded;
         self
     }
 
-    /// Sets how often to write last-used times to the store: once a minute by default.
+    /// Sets the interval between two writes of last-used times to the store. The default is one minute.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().write_last_used(Duration::from_secs(300)).open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write_last_used(mut self, interval: Duration) -> Self {
         self.rhythm.touch = interval;
         self
     }
 
-    /// Opens a store, and reads all of it.
+    /// Opens a store with these settings, and reads all of it.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::builder().open(MemoryStore::new()).wait()?;
+    /// assert!(!authority.is_set_up()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// - [`OpenError::Store`]: the store cannot be read.
     /// - [`OpenError::NewerFormat`]: a newer version of this library wrote it.
     /// - [`OpenError::SamePepperId`]: both peppers have the same id.
-    /// - [`OpenError::FollowsTooRarely`]: a shared store would be followed less often than
-    ///   [`stale_after`](Self::stale_after) needs.
-    /// - [`OpenError::Thread`], [`OpenError::Ended`]: the management thread could not be started, or panicked.
+    /// - [`OpenError::FollowsTooRarely`]: the store is shared, and the [`follow`](Self::follow) interval is not below
+    ///   [`stale_after`](Self::stale_after).
+    /// - [`OpenError::Thread`]: the management thread could not be started.
+    /// - [`OpenError::Ended`]: the management thread panicked.
     pub fn open(self, mut store: impl TokenStore + 'static) -> Pending<Authority, OpenError> {
         let Self { clock, observer, keyring, format, rhythm, staleness } = self;
         if let Some(id) = keyring.ambiguous() {

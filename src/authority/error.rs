@@ -23,7 +23,7 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum Error {
     // Who is asking.
-    /// The actor's own token is not accepted any more (design rule 2).
+    /// The actor's own token is not accepted any more ([design rule 2](crate::_rules)).
     #[error("the acting token is not accepted: {0}")]
     NotAccepted(Reason),
     /// The principal was authenticated by another authority.
@@ -35,14 +35,14 @@ pub enum Error {
     /// The call needs an Operator, or the host.
     #[error("{0} needs an operator token")]
     OperatorsOnly(&'static str),
-    /// The token would have, or has, permissions that the actor lacks (design rules 10 and 11).
+    /// The token would have, or has, permissions that the actor lacks ([design rules 10 and 11](crate::_rules)).
     #[error("the acting token does not have {}", First(.0))]
     Exceeds(PermissionSet),
-    /// The token would be accepted longer than the actor's own (design rule 10).
+    /// The token would be accepted longer than the actor's own ([design rule 10](crate::_rules)).
     #[error("the acting token expires at {0}, and the other would outlive it")]
     Outlives(Timestamp),
-    /// A token can give neither itself nor one that it was created under a new secret (design rule 11): else a thief
-    /// would make another token and lock the owner out.
+    /// A token cannot rotate itself, nor a token that it was created under ([design rule 11](crate::_rules)). Otherwise a thief could
+    /// lock the owner out.
     #[error("a token can rotate neither itself nor one that it was created under: a thief would lock the owner out")]
     RotatesItself,
 
@@ -50,10 +50,10 @@ pub enum Error {
     /// No such token, or none that the actor may see.
     #[error("token `{0}` not found")]
     NotFound(TokenId),
-    /// The token was revoked, which is final (design rule 17).
+    /// The token was revoked, which is final ([design rule 17](crate::_rules)).
     #[error("token `{0}` is revoked, which is final; create a new one")]
     Revoked(TokenId),
-    /// The token changed since the caller read it (design rule 13).
+    /// The token changed since the caller read it ([design rule 13](crate::_rules)).
     #[error("token `{token}` is at revision {found}, not {expected}; read it again")]
     RevisionMismatch {
         /// The token.
@@ -63,13 +63,13 @@ pub enum Error {
         /// The revision that it is at.
         found: u64,
     },
-    /// Permissions that make no token.
+    /// The permissions are not valid for a token.
     #[error(transparent)]
     Kind(#[from] KindError),
-    /// A text is not an id. No call of an authority fails so; it is here for `?`.
+    /// A text is not an id. No method of an authority returns this; it exists for `?`.
     #[error(transparent)]
     Id(#[from] IdError),
-    /// A text is not a permission. No call of an authority fails so; it is here for `?`.
+    /// A text is not a permission. No method of an authority returns this; it exists for `?`.
     #[error(transparent)]
     Permission(#[from] PermissionError),
     /// A token never changes organization.
@@ -87,10 +87,10 @@ pub enum Error {
     /// The description has a control character at this position (in bytes).
     #[error("a description has no control characters, this one has one at position {0}")]
     ControlCharacter(usize),
-    /// The chosen secret is refused (design rule 14).
+    /// The chosen secret is refused ([design rule 14](crate::_rules)).
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A token has, or is remembered to have had, the chosen secret (design rule 14).
+    /// A token has, or is remembered to have had, the chosen secret ([design rule 14](crate::_rules)).
     #[error("the chosen secret was used before")]
     SecretTaken,
     /// The chain of tokens that created each other is too long.
@@ -102,7 +102,7 @@ pub enum Error {
     /// The organization was deleted.
     #[error("organization `{0}` was deleted")]
     OrganizationDeleted(OrgId),
-    /// Setup was done before (design rule 9).
+    /// Setup was done before ([design rule 9](crate::_rules)).
     #[error("setup was done before; an operator, or the host, makes further operator tokens")]
     AlreadySetUp,
 
@@ -125,8 +125,8 @@ pub enum Error {
         /// Why it stopped.
         source: Box<Error>,
     },
-    /// The store's history is not the one that was followed, and it is being read anew; or the authority is closed, where
-    /// waiting does not help.
+    /// The store's history differs from the one that was followed, and the store is being read again from the start. Or the
+    /// authority is closed: then waiting does not help.
     #[error("the authority is closed or reading its store anew")]
     Unavailable,
     /// The store could not be read for too long ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)).
@@ -135,7 +135,7 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// The authority was not opened. No call of an open authority fails so; it is here for `?`.
+    /// The authority was not opened. No method of an open authority returns this; it exists for `?`.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A newer version of this library has written to the store since it was opened.
@@ -162,7 +162,7 @@ impl Error {
     /// | 503 | [`Busy`](Self::Busy), [`Store`](Self::Store), [`InDoubt`](Self::InDoubt), [`Unavailable`](Self::Unavailable), [`Stale`](Self::Stale), [`Random`](Self::Random), [`Closed`](Self::Closed) |
     /// | its source's | [`Unfinished`](Self::Unfinished) |
     ///
-    /// InfluxDB's clients know a few of them by other numbers; `portcullis::http` gives them those.
+    /// InfluxDB's clients know a few of them by other numbers; the crate `portcullis-http` gives them those.
     ///
     /// ```
     /// use portcullis::{Actor, Authority, MemoryStore, TokenId};
@@ -207,6 +207,13 @@ impl Error {
     }
 
     /// Reports whether there is no such token, or none that the actor may see: [`NotFound`](Self::NotFound).
+    ///
+    /// ```
+    /// use portcullis::{Error, TokenId};
+    ///
+    /// assert!(Error::NotFound(TokenId::generate()?).is_not_found());
+    /// # Ok::<(), portcullis::RandomError>(())
+    /// ```
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_))
@@ -215,13 +222,26 @@ impl Error {
     /// Reports whether the call does not fit what is in the store now: the token is [revoked](Self::Revoked) or
     /// [changed meanwhile](Self::RevisionMismatch), the secret is [taken](Self::SecretTaken), or setup was
     /// [done before](Self::AlreadySetUp).
+    ///
+    /// ```
+    /// use portcullis::Error;
+    ///
+    /// assert!(Error::AlreadySetUp.is_conflict());
+    /// ```
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Revoked(_) | Self::RevisionMismatch { .. } | Self::SecretTaken | Self::AlreadySetUp)
     }
 
     /// Reports whether the actor may not do this: its token, its permissions, or its kind. An HTTP host answers 401 or 403,
-    /// but for [`Foreign`](Self::Foreign), which is the host's own mistake.
+    /// except for [`Foreign`](Self::Foreign), which is a mistake of the host.
+    ///
+    /// ```
+    /// use portcullis::{Error, Reason};
+    ///
+    /// assert!(Error::NotAccepted(Reason::Revoked).is_refusal());
+    /// assert!(!Error::Closed.is_refusal());
+    /// ```
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         match self {
@@ -237,7 +257,14 @@ impl Error {
         }
     }
 
-    /// Reports whether the same call may work later, without a change to it.
+    /// Reports whether the same call, unchanged, may succeed later.
+    ///
+    /// ```
+    /// use portcullis::Error;
+    ///
+    /// assert!(Error::Stale.is_temporary());
+    /// assert!(!Error::Closed.is_temporary());
+    /// ```
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
@@ -336,7 +363,7 @@ pub struct AuthenticateError {
 }
 
 impl AuthenticateError {
-    /// Returns why (design rule 2).
+    /// Returns why ([design rule 2](crate::_rules)).
     #[must_use]
     pub const fn reason(&self) -> Reason {
         self.reason
@@ -362,7 +389,7 @@ pub enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// Returns why (design rules 2 and 8).
+    /// Returns why ([design rules 2 and 8](crate::_rules)).
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {

@@ -13,20 +13,20 @@ use crate::store::Position;
 
 /// Something that happened: for the host's audit log.
 ///
-/// No event holds a secret or a digest (design rule 20).
+/// No event holds a secret or a digest ([design rule 20](crate::_rules)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
-    /// When, by the authority's clock.
+    /// When it happened, on the authority's clock.
     pub at: Timestamp,
-    /// Who; `None` when nobody was authenticated.
+    /// Who did it. `None` if nobody was authenticated.
     pub actor: Option<ActorName>,
     /// What happened.
     pub kind: EventKind,
-    /// Which token it was about, if one.
+    /// The token that it was about, if any.
     pub token: Option<TokenId>,
-    /// The revision at which it took effect, or which is served again; `None` when nothing changed.
+    /// The revision of the store at which it took effect, or from which requests are decided again. `None` if nothing changed.
     pub revision: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ pub struct Event {
 pub enum ActorName {
     /// The host itself, under this label.
     Host(Arc<str>),
-    /// Whoever held this token.
+    /// A caller that was authenticated by this token.
     Token(TokenId),
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for ActorName {
     }
 }
 
-/// The name of a management call, as events tell it.
+/// The name of a management call, in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -129,22 +129,22 @@ pub enum EventKind {
         /// The error's text.
         error: String,
     },
-    /// From now on everything is denied: the store could not be read for too long, or is being read anew. While the store
-    /// hangs, this is told late.
+    /// From now on everything is denied: the store could not be read for too long, or is being read again from the start. While the
+    /// store hangs, this event comes late.
     Denying {
         /// [`Reason::Stale`] or [`Reason::Unavailable`].
         reason: Reason,
-        /// Why the last reading failed, if it did.
+        /// Why the last read failed, if it did.
         error: Option<String>,
     },
     /// Requests are decided again.
     Serving,
-    /// The store's history is not the one that was followed up to this position: it was restored from a backup, or
-    /// replaced. What was changed here since then, revocations too, is told by the events before.
+    /// The store's history differs from the one that was followed up to this position: the store was restored from a backup, or
+    /// replaced. Changes since the backup, revocations included, can be lost. The events before this one list them.
     Diverged(Position),
     /// A secret was not accepted.
     NotAuthenticated(Reason),
-    /// So many more secrets were not accepted in the last second or two than are told one by one.
+    /// Number of further rejected secrets in the last second or two, beyond those reported individually.
     MoreNotAuthenticated(u64),
 }
 
@@ -209,13 +209,34 @@ impl fmt::Display for Event {
 
 /// Where an authority sends its [`Event`]s. Any `Fn(&Event)` is one.
 ///
-/// Changes come in the order of their commits, after they took effect and before the call that made them returns;
-/// changes that other authorities made in the same store are told by those. An event can be lost only in a crash
-/// between a commit and its event, or when an authority is closed before it learns whether a commit in doubt happened;
-/// the store then has the change itself.
+/// Events of changes come in the order of their commits: after the change took effect, and before the call that made it
+/// returns. Each authority reports its own changes only.
+///
+/// An event can be lost in two cases: in a crash between a commit and its event, and when an authority is closed before it knows
+/// whether a commit in doubt happened. If the change happened, the store has it.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use portcullis::{Authority, Event, MemoryStore, Observer, UserId};
+///
+/// /// Hands events to the thread that writes the audit log.
+/// struct AuditLog(mpsc::Sender<String>);
+///
+/// impl Observer for AuditLog {
+///     fn observe(&self, event: &Event) {
+///         _ = self.0.send(event.to_string());
+///     }
+/// }
+///
+/// let (sender, log) = mpsc::channel();
+/// let authority = Authority::builder().observer(AuditLog(sender)).open(MemoryStore::new()).wait()?;
+/// authority.setup(UserId::generate()?).wait()?;
+/// assert!(log.recv()?.contains("created"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Receives one event. It is called on the management thread, one event at a time: it must not block, and must not wait for a
-    /// management call, which would never return.
+    /// Receives one event. The management thread calls this, one event at a time. It must not block, and must not wait for a
+    /// management call: that call would never return.
     fn observe(&self, event: &Event);
 }
 

@@ -85,21 +85,35 @@ impl Contact {
     }
 }
 
-/// How an authority stands to its store ([`Authority::health`](crate::Authority::health)).
+/// How current an authority's view of its store is: the answer of [`Authority::health`](crate::Authority::health).
+///
+/// ```
+/// use portcullis::{Authority, MemoryStore};
+///
+/// let authority = Authority::open(MemoryStore::new()).wait()?;
+/// let health = authority.health();
+/// match health.denies {
+///     None => println!("200: at {}, {:?} behind", health.position, health.behind),
+///     Some(reason) => println!("503: {reason}"),
+/// }
+/// # assert_eq!(health.denies, None);
+/// # Ok::<(), portcullis::OpenError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
-    /// How far the store was followed.
+    /// The position up to which the authority knows the store.
     pub position: Position,
     /// Why everything is denied now: [`Reason::Stale`] or [`Reason::Unavailable`]. `None` while requests are decided.
     pub denies: Option<Reason>,
-    /// What others changed in the store earlier than so long ago is known here: the time since the last reading that
-    /// succeeded began. Zero where nobody else can change the store.
+    /// The time since the start of the last successful read. Changes of other authorities that are older than this are known here.
+    /// Zero where no other authority can change the store.
     pub behind: Duration,
-    /// How far behind it may get before everything is denied ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)).
+    /// The value of `behind` from which on everything is denied
+    /// ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)). `None` where there is no bound.
     pub bound: Option<Duration>,
-    /// When the last reading of the store that succeeded began, by the authority's clock.
+    /// The start of the last successful read, on the authority's clock.
     pub last_contact: Timestamp,
-    /// Why readings have failed since.
+    /// Why the latest read failed. `None` if it succeeded.
     pub error: Option<Error>,
 }

@@ -68,7 +68,7 @@ use crate::sync::thread::{self, JoinHandle};
 /// Several authorities can share a store, where the store allows it. A change takes effect at once on the authority that
 /// made it; on the others within about the [`AuthorityBuilder::follow`] interval as long as the store answers, and within
 /// [`AuthorityBuilder::stale_after`] whatever happens, since an authority that could not read the store for so long denies
-/// everything (design rule 17). The [`Receipt`] of a change says when that is.
+/// everything ([design rule 17](crate::_rules)). The [`Receipt`] of a change says when that is.
 ///
 /// Dropping an authority waits until the calls under way are done and the store is closed; [`close`](Self::close) does
 /// not block. Principals still held are then denied everything.
@@ -81,12 +81,20 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Opens a store with the defaults, and reads all of it.
+    /// Opens a store with the [default settings](AuthorityBuilder#defaults), and reads all of it.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), portcullis::OpenError>(())
+    /// ```
     ///
     /// # Errors
     /// - [`OpenError::Store`]: the store cannot be read.
     /// - [`OpenError::NewerFormat`]: a newer version of this library wrote it.
-    /// - [`OpenError::Thread`], [`OpenError::Ended`]: the management thread could not be started, or panicked.
+    /// - [`OpenError::Thread`]: the management thread could not be started.
+    /// - [`OpenError::Ended`]: the management thread panicked.
     pub fn open(store: impl TokenStore + 'static) -> Pending<Self, OpenError> {
         Self::builder().open(store)
     }
@@ -125,7 +133,8 @@ impl Authority {
     /// ```
     ///
     /// # Errors
-    /// The secret is not accepted. [`AuthenticateError::reason`] says why; its text does not, because clients see it.
+    /// - [`AuthenticateError`]: the secret is not accepted. [`AuthenticateError::reason`] says why. The text does not, because clients
+    ///   see it.
     #[inline]
     pub fn authenticate(&self, secret: impl AsRef<[u8]>) -> Result<Principal<'_>, AuthenticateError> {
         let handle = self.shared.authenticate(secret.as_ref())?;
@@ -160,7 +169,8 @@ impl Authority {
     /// ```
     ///
     /// # Errors
-    /// The secret is not accepted, or the token may not, and why.
+    /// - [`AuthorizeError::Unauthenticated`]: the secret is not accepted.
+    /// - [`AuthorizeError::Denied`]: the token may not do this. The denial says what is missing.
     #[inline]
     pub fn authorize<A: AsAction, R: AsResource>(
         &self,
@@ -172,13 +182,12 @@ impl Authority {
         Ok(Permit::new(action, resource, revision))
     }
 
-    /// Creates the first Operator token, once, on a store that never held one (design rule 9).
+    /// Creates the first Operator token, once, on a store that never held one ([design rule 9](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
-    /// # let host = Actor::host("example");
     /// let root = authority.setup(alice).wait()?;
     /// println!("{}", root.secret.expose()); // shown here and never again
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -191,7 +200,7 @@ impl Authority {
         self.call(Setup::new(owner))
     }
 
-    /// Creates a token, no more powerful than the actor's (design rule 10).
+    /// Creates a token, no more powerful than the actor's ([design rule 10](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
@@ -217,7 +226,7 @@ impl Authority {
         self.call(Create { actor: actor.into(), kind, details })
     }
 
-    /// Changes a token's description, status, expiry or kind (design rule 13). An actor that may change a token is shown it.
+    /// Changes a token's description, status, expiry or kind ([design rule 13](crate::_rules)). An actor that may change a token is shown it.
     ///
     /// ```
     /// # use portcullis::*;
@@ -243,7 +252,7 @@ impl Authority {
         self.call(UpdateToken { actor: actor.into(), id, update })
     }
 
-    /// Gives a token a new secret (design rule 15). Everything else stays.
+    /// Gives a token a new secret ([design rule 15](crate::_rules)). Everything else stays.
     ///
     /// ```
     /// # use portcullis::*;
@@ -270,7 +279,7 @@ impl Authority {
         self.call(Rotate { actor: actor.into(), id, rotation })
     }
 
-    /// Revokes a token, which is final (design rules 11 and 17). The token stays listable. Tokens that were created under it stay as
+    /// Revokes a token, which is final ([design rules 11 and 17](crate::_rules)). The token stays listable. Tokens that were created under it stay as
     /// they are; see [`revoke_all`](Self::revoke_all).
     ///
     /// When this has returned, no decision that begins on this authority allows it anything, on principals already held too.
@@ -296,19 +305,38 @@ impl Authority {
         self.call(Revoke { actor: actor.into(), id })
     }
 
-    /// Revokes a token and everything created under it, directly or not (design rule 10). The actor covers all of them
-    /// (rule 11). What was created under a token that was deleted is for Operators and the host to revoke.
+    /// Revokes a token and everything created under it, directly or not ([design rule 10](crate::_rules)). The actor covers all of them
+    /// ([rule 11](crate::_rules)). What was created under a token that was deleted is for Operators and the host to revoke.
     ///
-    /// The token itself and up to 998 more go in one commit, fewer where they are large. The rest goes in others after it, so
-    /// that none of those left can create another in its name; if that is interrupted, repeat it.
+    /// The first commit revokes the token itself and up to 998 more, fewer where they are large. Later commits revoke the rest. A
+    /// token that is not revoked yet cannot create another one meanwhile. If the call is interrupted, repeat it.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let admin = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
+    /// const PROJECTS: ResourceType = resource_type!("projects");
+    ///
+    /// let caller = authority.authenticate(admin.secret.expose())?;
+    /// let child = authority.create(&caller, NewToken::custom(acme).read(PROJECTS)).wait()?;
+    ///
+    /// let receipt = authority.revoke_all(&host, admin.token.id()).wait()?;
+    /// assert_eq!(receipt.changed, 2);
+    /// assert!(authority.authenticate(child.secret.expose()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no such token, or none for this actor; or the actor may not.
+    /// - [`Error::NotFound`]: there is no such token, or none for this actor.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`], [`Error::Exceeds`], [`Error::NotAccepted`]: the actor may not.
+    /// - [`Error::Unfinished`]: the call stopped after some of its commits. Repeat it.
     pub fn revoke_all(&self, actor: impl Into<Actor>, id: TokenId) -> Pending<Receipt> {
         self.call(RevokeAll { actor: actor.into(), id })
     }
 
-    /// Deletes a token. What is left is a tombstone, which keeps its secret from being chosen again (design rules 11 and 14).
+    /// Deletes a token. What is left is a tombstone, which keeps its secret from being chosen again ([design rules 11 and 14](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
@@ -329,7 +357,7 @@ impl Authority {
         self.call(Delete { actor: actor.into(), id })
     }
 
-    /// Suspends, restores or deletes an owner, and with it all its tokens (design rule 16). It is one record, however many tokens
+    /// Suspends, restores or deletes an owner, and with it all its tokens ([design rule 16](crate::_rules)). It is one record, however many tokens
     /// the owner has. Deleting is final.
     ///
     /// ```
@@ -338,7 +366,6 @@ impl Authority {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// authority.set_owner_standing(&host, alice, Standing::Suspended).wait()?;
     /// assert_eq!(caller.check(), Err(Reason::OwnerSuspended));
@@ -354,7 +381,7 @@ impl Authority {
         self.call(SetOwner { actor: actor.into(), owner, standing })
     }
 
-    /// Suspends, restores or deletes an organization, and with it all its tokens (design rule 16). It is one record, however many
+    /// Suspends, restores or deletes an organization, and with it all its tokens ([design rule 16](crate::_rules)). It is one record, however many
     /// tokens the organization has. Deleting is final.
     ///
     /// ```
@@ -363,7 +390,6 @@ impl Authority {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// authority.set_organization_standing(&host, acme, Standing::Suspended).wait()?;
     /// assert_eq!(caller.check(), Err(Reason::OrganizationSuspended));
@@ -382,19 +408,32 @@ impl Authority {
         self.call(SetOrganization { actor: actor.into(), organization, standing })
     }
 
-    /// Forgets the traces of tokens that were deleted by a time, so that their secrets could be chosen again, and deletes
-    /// the tokens that expired by then.
+    /// Deletes the tokens that expired by a time, and forgets the tombstones of the tokens that were deleted by then. Their secrets
+    /// can be chosen again.
     ///
-    /// Choose a time that is longer ago than any other authority of the same store may be cut off from it: one that has not yet
-    /// followed up to a deletion that is forgotten has to read the whole store anew, and denies everything meanwhile.
+    /// Choose a time further back than the longest time for which another authority of the store may lose contact with it. An
+    /// authority that missed a forgotten deletion has to read the whole store again, and denies everything meanwhile.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// # let host = Actor::host("example");
+    /// # let id = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?.token.id();
+    /// authority.delete(&host, id).wait()?;
+    /// authority.purge(&host, authority.now()).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The actor is neither an Operator nor the host.
+    /// - [`Error::OperatorsOnly`]: the actor is neither an Operator nor the host.
+    /// - [`Error::NotAccepted`], [`Error::Foreign`]: the actor is not accepted here.
+    /// - [`Error::Unfinished`]: the call stopped after some of its commits. Repeat it.
     pub fn purge(&self, actor: impl Into<Actor>, by: Timestamp) -> Pending<Receipt> {
         self.call(Purge { actor: actor.into(), by })
     }
 
-    /// Returns one token, if the actor may see it (design rule 12).
+    /// Returns one token, if the actor may see it ([design rule 12](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
@@ -417,11 +456,21 @@ impl Authority {
         if sees.sees(id, token.organization()) { Ok(token) } else { Err(Error::NotFound(id)) }
     }
 
-    /// Checks that the actor may change tokens of an organization, or of none: all of them, or the one with this id. Every
-    /// change asks this again, and more (design rules 10 and 11).
+    /// Checks that the actor may change the tokens of an organization or, with `None`, those of no organization. With an id, checks
+    /// it for that token only. Every change checks this again, and more ([design rules 10 and 11](crate::_rules)).
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// assert!(authority.may_manage(Actor::host("support"), Some(acme), None).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// It may not: [`Error::Denied`] or [`Error::OperatorsOnly`]. The actor is not accepted; or the store is being read anew.
+    /// - [`Error::Denied`], [`Error::OperatorsOnly`]: the actor may not.
+    /// - [`Error::NotAccepted`], [`Error::Foreign`]: the actor is not accepted here.
+    /// - [`Error::Unavailable`], [`Error::Stale`]: the store cannot be read now.
     pub fn may_manage(
         &self,
         actor: impl Into<Actor>,
@@ -433,7 +482,7 @@ impl Authority {
     }
 
     /// Returns what [`Principal::authorize`] would answer this token now. It needs no secret and gives no permit. The actor
-    /// must be allowed to see the token (design rule 12).
+    /// must be allowed to see the token ([design rule 12](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::{Actor, Authority, MemoryStore, NewToken, OrgId, ResourceId, UserId};
@@ -471,13 +520,21 @@ impl Authority {
         })
     }
 
-    /// Returns the time by the authority's clock.
+    /// Returns the time on the authority's clock.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore, Timestamp};
+    ///
+    /// let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// assert!(authority.now() > Timestamp::EPOCH);
+    /// # Ok::<(), portcullis::OpenError>(())
+    /// ```
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
 
-    /// Returns a page of the tokens that the actor may see (design rule 12), in the order of their ids.
+    /// Returns a page of the tokens that the actor may see ([design rule 12](crate::_rules)), in the order of their ids.
     ///
     /// A page has at most `limit` tokens; 0 is taken for 1. It begins after the id `after`: hand in [`Page::next`] of the page before.
     ///
@@ -532,8 +589,7 @@ impl Authority {
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
-    /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
+    /// # authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
     /// assert_eq!(authority.secrets_by_pepper()?[&'0'], 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -546,13 +602,12 @@ impl Authority {
         Ok(self.shared.index.secrets_by_key(self.shared.clock.now())?)
     }
 
-    /// Reports whether the store ever held an Operator token, so that [`setup`](Self::setup) is refused (design rule 9).
+    /// Reports whether the store ever held an Operator token, so that [`setup`](Self::setup) is refused ([design rule 9](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
-    /// # let host = Actor::host("example");
     /// assert!(!authority.is_set_up()?);
     /// let root = authority.setup(alice).wait()?;
     /// assert!(authority.is_set_up()?);
@@ -573,7 +628,6 @@ impl Authority {
     /// # use portcullis::*;
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
-    /// # let host = Actor::host("example");
     /// assert_eq!(authority.owner_standing(alice)?, Standing::Active);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -592,7 +646,6 @@ impl Authority {
     /// # use portcullis::*;
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
-    /// # let host = Actor::host("example");
     /// assert_eq!(authority.organization_standing(acme)?, Standing::Active);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -605,7 +658,15 @@ impl Authority {
         Ok(self.shared.index.organization_standing(organization)?)
     }
 
-    /// Returns how far the store was followed: everything up to this position is known here.
+    /// Returns the position up to which this authority knows the store.
+    ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore, store::Position};
+    ///
+    /// let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// assert_eq!(authority.position(), Position::ORIGIN); // an empty store
+    /// # Ok::<(), portcullis::OpenError>(())
+    /// ```
     #[must_use]
     pub fn position(&self) -> Position {
         self.shared.index.position()
@@ -616,8 +677,6 @@ impl Authority {
     /// ```
     /// # use portcullis::*;
     /// # let authority = Authority::open(MemoryStore::new()).wait()?;
-    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
-    /// # let host = Actor::host("example");
     /// let health = authority.health();
     /// assert_eq!(health.denies, None); // requests are decided
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -628,25 +687,45 @@ impl Authority {
         contact.health(index, *staleness, &**clock)
     }
 
-    /// Reads what others changed in the store, at once, until it is at that revision or a later one: the one of a
-    /// [`Receipt`] from another authority, so that what it is for holds here, too. Wait with a deadline
-    /// ([`Pending::wait_for`]): a revision that the store never reaches is never answered. Until then, or until the
-    /// [`Pending`] is dropped, the store is read twenty times a second, also while it fails.
+    /// Reads the changes of other authorities at once, and answers when this authority is at the revision or a later one. With the
+    /// revision of another authority's [`Receipt`], that change then holds here too.
+    ///
+    /// Wait with a deadline ([`Pending::wait_for`]): if the store never reaches the revision, there is no answer. Until the answer,
+    /// or until the [`Pending`] is dropped, the store is read twenty times a second, even while it fails.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// let issued = authority.create(Actor::host("sign-up"), NewToken::all_access(acme).owner(alice)).wait()?;
+    /// let position = authority.follow_to(issued.receipt.revision).wait()?;
+    /// assert!(position.revision >= issued.receipt.revision);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Closed`] when the authority is closed meanwhile.
+    /// - [`Error::Closed`]: the authority was closed before the answer.
     pub fn follow_to(&self, revision: u64) -> Pending<Position> {
         let (answer, pending) = pending(|| Error::Closed);
         self.send(Message::FollowTo(revision, answer));
         pending
     }
 
-    /// Waits for the calls under way, writes the last-used times, and closes the store. From then on every decision is a
-    /// no, every management call fails with [`Error::Closed`], and reading tokens with [`Error::Unavailable`]. Dropping does
-    /// the same, but blocks.
+    /// Closes the authority: finishes the calls under way, writes the last-used times, and closes the store.
+    ///
+    /// From then on every request is denied, every management call fails with [`Error::Closed`], and every read of tokens fails with
+    /// [`Error::Unavailable`]. Dropping the authority does the same, but blocks.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// authority.close().wait()?;
+    /// assert!(matches!(authority.is_set_up(), Err(Error::Unavailable)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Closed`] when it is closed already.
+    /// - [`Error::Closed`]: the authority was closed before.
     pub fn close(&self) -> Pending<()> {
         let (answer, closed) = pending(|| Error::Closed);
         self.send(Message::Close(answer));

@@ -11,11 +11,23 @@ use std::time::{Duration, Instant};
 use crate::authority::error::Error;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The answer of a management call, or of opening an authority: `.await` it in async code, `.wait()` for it in plain code.
-/// Neither needs a runtime.
+/// The answer of a management call, or of opening an authority. Use `.await` in async code, and `.wait()` in other code. Neither
+/// needs a runtime.
 ///
-/// The call is under way whether or not anyone waits: dropping this gives up the answer, never the change
-/// (design rule 19).
+/// The call runs even if nobody waits for it. Dropping a `Pending` drops the answer, not the change
+/// ([design rule 19](crate::_rules)).
+///
+/// ```
+/// use portcullis::{Authority, Error, Issued, MemoryStore, UserId};
+///
+/// async fn first_token(authority: &Authority, owner: UserId) -> Result<Issued, Error> {
+///     authority.setup(owner).await
+/// }
+///
+/// let authority = Authority::open(MemoryStore::new()).wait()?;
+/// let issued = authority.setup(UserId::generate()?).wait()?;
+/// # Ok::<(), Error>(())
+/// ```
 #[must_use = "the call may still fail: wait for its answer"]
 pub struct Pending<T, E = Error> {
     shared: Arc<Shared<T, E>>,
@@ -104,8 +116,15 @@ impl<T, E> Pending<T, E> {
 
     /// Blocks this thread until the answer is here.
     ///
+    /// ```
+    /// use portcullis::{Authority, MemoryStore};
+    ///
+    /// let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # Ok::<(), portcullis::OpenError>(())
+    /// ```
+    ///
     /// # Errors
-    /// The call failed.
+    /// - `E`: the call failed. The method that returned the `Pending` lists its errors.
     pub fn wait(self) -> Result<T, E> {
         let mut state = self.shared.lock();
         loop {
@@ -116,8 +135,8 @@ impl<T, E> Pending<T, E> {
         }
     }
 
-    /// Blocks this thread until the answer is here, for `timeout` at most. Returns `None` if there is no answer yet: the
-    /// call is still under way, and can be waited for again.
+    /// Blocks this thread until the answer is here, for `timeout` at most. Returns `None` if there is no answer yet. The call still
+    /// runs then: call this again to wait longer.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -135,8 +154,8 @@ impl<T, E> Pending<T, E> {
     /// ```
     ///
     /// # Errors
-    /// The call failed. Once the answer was taken, the error is [`Error::Closed`] or
-    /// [`OpenError::Ended`](crate::OpenError::Ended).
+    /// - `E`: the call failed.
+    /// - [`Error::Closed`] or [`OpenError::Ended`](crate::OpenError::Ended): the answer was taken before.
     pub fn wait_for(&mut self, timeout: Duration) -> Result<Option<T>, E> {
         let start = Instant::now();
         let mut state = self.shared.lock();

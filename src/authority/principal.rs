@@ -18,12 +18,28 @@ use crate::model::token::Token;
 
 /// An authenticated secret, on which decisions are asked.
 ///
-/// It reads its token's current state at every call: a token that is revoked, changed, or whose owner is suspended is
-/// treated so from then on, on principals already held too (design rule 17). It dies with the secret that authenticated
-/// it, and when its authority is closed.
+/// Each call reads the current state of the token. A change of the token, a revocation, or a suspension of its owner therefore
+/// takes effect on principals already held, too ([design rule 17](crate::_rules)). A principal is denied everything once the secret
+/// that it was authenticated with is no longer accepted, and once its authority is closed.
 ///
-/// Cheap to clone. To keep one beyond a borrow of the authority, as in the extensions of a request, see
+/// A clone is cheap. To keep a principal longer than the borrow of the authority, for example in the extensions of a request, use
 /// [`into_owned`](Self::into_owned).
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let new = NewToken::custom(acme).read(PROJECTS).owner(alice);
+/// let issued = authority.create(Actor::host("sign-up"), new).wait()?;
+///
+/// let caller: Principal<'_> = authority.authenticate(issued.secret.expose())?;
+/// let projects = Resource::within(acme, PROJECTS);
+/// assert!(caller.authorize(Read, projects).is_ok());
+/// assert!(caller.authorize(Write, projects).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Principal<'a> {
     pub(crate) authority: Link<'a>,
@@ -63,7 +79,6 @@ impl Principal<'_> {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// let invoices = Resource::within(acme, resource_type!("invoices"));
     /// let permit: Permit<Read> = caller.authorize(Read, invoices)?;
@@ -72,7 +87,7 @@ impl Principal<'_> {
     /// ```
     ///
     /// # Errors
-    /// The token may not, and why: the text names the smallest missing permission (design rule 8).
+    /// - [`Denial`]: the token may not do this. Its text names the smallest missing permission ([design rule 8](crate::_rules)).
     #[inline]
     pub fn authorize<A: AsAction, R: AsResource>(&self, action: A, resource: R) -> Result<Permit<A, R>, Denial> {
         let shared = self.authority.shared();
@@ -81,7 +96,23 @@ impl Principal<'_> {
         Ok(Permit::new(action, resource, revision))
     }
 
-    /// Decides each of many requests, in their order, as [`authorize`](Self::authorize) does.
+    /// Decides several requests, each as [`authorize`](Self::authorize) does. Returns the answers in the order of the requests.
+    ///
+    /// ```
+    /// # use portcullis::*;
+    /// # let authority = Authority::open(MemoryStore::new()).wait()?;
+    /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+    /// const PROJECTS: ResourceType = resource_type!("projects");
+    ///
+    /// # let new = NewToken::custom(acme).read(PROJECTS).owner(alice);
+    /// # let issued = authority.create(Actor::host("example"), new).wait()?;
+    /// # let caller = authority.authenticate(issued.secret.expose())?;
+    /// let projects = Resource::within(acme, PROJECTS);
+    /// let answers = caller.authorize_each([(Action::READ, projects), (Action::WRITE, projects)]);
+    /// assert!(answers[0].is_ok());
+    /// assert!(answers[1].is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authorize_each<A: AsAction, R: AsResource>(
         &self,
         requests: impl IntoIterator<Item = (A, R)>,
@@ -98,7 +129,6 @@ impl Principal<'_> {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// let reach = caller.reach(Action::READ, Some(acme), resource_type!("projects"))?;
     /// assert_eq!(reach, Reach::All);
@@ -106,7 +136,7 @@ impl Principal<'_> {
     /// ```
     ///
     /// # Errors
-    /// The token is not accepted, and why.
+    /// - [`Reason`]: why the token is not accepted.
     pub fn reach(
         &self,
         action: impl Into<Action>,
@@ -124,21 +154,20 @@ impl Principal<'_> {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// assert_eq!(caller.check(), Ok(()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The token is not accepted, and why.
+    /// - [`Reason`]: why the token is not accepted.
     #[inline]
     pub fn check(&self) -> Result<(), Reason> {
         let shared = self.authority.shared();
         shared.index.check(self.handle, &*shared.clock)
     }
 
-    /// Returns the token itself (*whoami*). A live token may always look at itself (design rule 11).
+    /// Returns the token itself (*whoami*). A live token may always look at itself ([design rule 11](crate::_rules)).
     ///
     /// ```
     /// # use portcullis::*;
@@ -146,14 +175,13 @@ impl Principal<'_> {
     /// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
     /// # let host = Actor::host("example");
     /// # let deploy = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?;
-    /// # let id = deploy.token.id();
     /// # let caller = authority.authenticate(deploy.secret.expose())?;
     /// assert_eq!(caller.token()?.owner(), alice);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The token is not accepted, and why.
+    /// - [`Reason`]: why the token is not accepted.
     pub fn token(&self) -> Result<Token, Reason> {
         let token = self.token_id().map(|id| self.authority.shared().index.token(id));
         // After the token was read, not before. So it was this principal's token.

@@ -25,7 +25,23 @@ impl Lifetime {
     }
 }
 
-/// A change to a token: what is not said stays (design rule 13).
+/// A change to a token, for [`Authority::update`](crate::Authority::update). What it does not set stays as it is
+/// ([design rule 13](crate::_rules)).
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let host = Actor::host("support");
+/// let token = authority.create(&host, NewToken::custom(acme).read(PROJECTS).owner(alice)).wait()?.token;
+///
+/// let update = Update::new().description("reads projects").deactivate();
+/// let updated = authority.update(&host, token.id(), update).wait()?;
+/// assert_eq!(updated.token.status(), Status::Inactive);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Update {
@@ -38,11 +54,18 @@ pub struct Update {
 
 impl Update {
     /// Returns an update that changes nothing.
+    ///
+    /// ```
+    /// use portcullis::Update;
+    ///
+    /// let update = Update::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the description: at most 1,024 bytes, no control characters.
+    /// Sets the description: at most 1,024 bytes ([`NewToken::MAX_DESCRIPTION`](crate::NewToken::MAX_DESCRIPTION)), without control
+    /// characters.
     ///
     /// ```
     /// use portcullis::Update;
@@ -54,7 +77,7 @@ impl Update {
         self
     }
 
-    /// Deactivates the token: it is refused until it is activated.
+    /// Deactivates the token: it is denied everything until it is activated again.
     ///
     /// ```
     /// use portcullis::Update;
@@ -66,7 +89,7 @@ impl Update {
         self
     }
 
-    /// Activates the token: it is accepted again.
+    /// Activates the token: it is accepted again, unless it expired.
     ///
     /// ```
     /// use portcullis::Update;
@@ -78,7 +101,7 @@ impl Update {
         self
     }
 
-    /// Sets the expiry: the time from which on the token is refused.
+    /// Sets the expiry. From this time on, the token is denied everything. The time must be in the future.
     ///
     /// ```
     /// use portcullis::{Timestamp, Update};
@@ -91,7 +114,7 @@ impl Update {
         self
     }
 
-    /// Sets the expiry, counted from the change.
+    /// Sets the expiry to this much time after the change.
     ///
     /// ```
     /// use std::time::Duration;
@@ -104,7 +127,7 @@ impl Update {
         self
     }
 
-    /// Removes the expiry.
+    /// Removes the expiry: the token never expires.
     ///
     /// ```
     /// use portcullis::Update;
@@ -116,7 +139,7 @@ impl Update {
         self
     }
 
-    /// Sets the kind, in the same organization.
+    /// Sets the kind, and with it the permissions. A token cannot move to another organization.
     ///
     /// ```
     /// use portcullis::{OrgId, TokenKind, Update};
@@ -130,8 +153,8 @@ impl Update {
         self
     }
 
-    /// Makes the update conditional: it is refused unless the token is still at the revision that the caller read
-    /// ([`Token::revision`]).
+    /// Makes the update conditional: it fails with [`Error::RevisionMismatch`](crate::Error::RevisionMismatch) unless the token is
+    /// still at this revision ([`Token::revision`]). By default there is no condition.
     ///
     /// ```
     /// use portcullis::Update;
@@ -144,7 +167,32 @@ impl Update {
     }
 }
 
-/// How to give a token a new secret (design rule 15). By default a generated one, and the old one stops at once.
+/// How to replace a token's secret, for [`Authority::rotate`](crate::Authority::rotate)
+/// ([design rule 15](crate::_rules)).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let host = Actor::host("support");
+/// let old = authority.create(&host, NewToken::custom(acme).read(PROJECTS).owner(alice)).wait()?;
+///
+/// let hour = Duration::from_secs(3600);
+/// let new = authority.rotate(&host, old.token.id(), Rotation::new().overlap(hour)).wait()?;
+/// assert!(authority.authenticate(new.secret.expose()).is_ok());
+/// assert!(authority.authenticate(old.secret.expose()).is_ok()); // for one hour
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`overlap`](Self::overlap) | zero: the old secret stops at once |
+/// | [`secret`](Self::secret) | generated |
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Rotation {
@@ -153,13 +201,20 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Returns a rotation to a generated secret, where the old one stops at once.
+    /// Returns a rotation to a generated secret. The old secret stops at once.
+    ///
+    /// ```
+    /// use portcullis::Rotation;
+    ///
+    /// let rotation = Rotation::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how long the old secret is accepted beside the new one, none by default. It is accepted neither beyond the token's own end
-    /// nor beyond its next rotation: at most one former secret is accepted at a time.
+    /// Sets for how long the old secret is still accepted, beside the new one. The default is zero.
+    ///
+    /// The old secret stops earlier when the token expires or is rotated again: at most one former secret is accepted at a time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -172,7 +227,7 @@ impl Rotation {
         self
     }
 
-    /// Sets the new secret (design rule 14). By default it is generated, which is safer.
+    /// Sets the new secret ([design rule 14](crate::_rules)). By default it is generated, which is safer.
     ///
     /// ```
     /// use portcullis::{Rotation, Secret};
@@ -185,56 +240,92 @@ impl Rotation {
     }
 }
 
-/// A token and its secret, which is shown here and never again.
+/// A new token, or a rotated one, and its secret. The secret is shown here and never again.
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let new = NewToken::custom(acme).allow(verb!("execute"), PROJECTS).owner(alice);
+/// let Issued { token, secret, .. } = authority.create(Actor::host("sign-up"), new).wait()?;
+/// println!("{}: {}", token.id(), secret.expose());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "the secret is shown here and never again"]
 pub struct Issued {
     /// The token.
     pub token: Token,
-    /// Its secret.
+    /// The secret. Hand it to the user: it cannot be read again.
     pub secret: Secret,
-    /// When it is accepted where.
+    /// When each authority of the store accepts the secret.
     pub receipt: Receipt,
 }
 
-/// A token after a change.
+/// A token after a change: the answer of [`Authority::update`](crate::Authority::update).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Updated {
-    /// The token.
+    /// The token, after the change.
     pub token: Token,
-    /// Since when the change holds where.
+    /// When the change holds on each authority of the store.
     pub receipt: Receipt,
 }
 
-/// What a change did, and since when it holds: here since the call returned, elsewhere as
-/// [`everywhere`](Self::everywhere) says.
+/// What a change did, and when it holds. On the authority that made it, it holds when the call returns. On the other
+/// authorities of the store, it holds when [`everywhere`](Self::everywhere) says.
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// let host = Actor::host("support");
+/// let id = authority.create(&host, NewToken::all_access(acme).owner(alice)).wait()?.token.id();
+///
+/// let receipt = authority.revoke(&host, id).wait()?;
+/// assert_eq!(receipt.changed, 1);
+/// match receipt.everywhere {
+///     Everywhere::Now => println!("revoked"),
+///     Everywhere::By(time) => println!("revoked on every node by {time}"),
+///     Everywhere::Unbounded => println!("revoked on this node"),
+/// }
+///
+/// // Revoking it again changes nothing.
+/// assert_eq!(authority.revoke(&host, id).wait()?.changed, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// The revision at which it took effect, or at which it was found to be in effect already.
-    /// [`Authority::follow_to`](crate::Authority::follow_to) waits for it on another authority.
+    /// The revision of the store at which the change took effect. Where the change was in effect already, the revision at which
+    /// that was found. [`Authority::follow_to`](crate::Authority::follow_to) waits for a revision on another authority.
     pub revision: u64,
-    /// How many records it changed; 0 when it was in effect already.
+    /// The number of records that the call changed. 0 if the change was in effect already.
     pub changed: usize,
-    /// When it holds on every authority of the store (design rule 17).
+    /// When the change holds on every authority of the store ([design rule 17](crate::_rules)).
     pub everywhere: Everywhere,
 }
 
 /// When a change holds on every authority of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Everywhere {
-    /// Since the call returned: nobody else has the store.
+    /// Now: no other authority has the store.
     Now,
-    /// From that time on every authority has applied it, or denies everything: the time of the commit and the bound
-    /// ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)), with a thousandth for clocks that run unevenly.
+    /// At this time. Until then, another authority may not have applied the change. From then on, each authority has applied it, or
+    /// denies everything.
     ///
-    /// By the clock of the authority that committed, as it ran then: whoever compares it with another clock adds what the
-    /// two may differ by. It counts on all authorities having the same bound, and on the store keeping what it
-    /// acknowledged: a store that is restored from an earlier backup takes the change back.
+    /// It is the time of the commit, plus the bound ([`AuthorityBuilder::stale_after`](crate::AuthorityBuilder::stale_after)), plus a
+    /// thousandth of the bound for clocks that run unevenly. It assumes:
+    ///
+    /// - The time is read on the clock of the authority that committed. To compare it with another clock, add the most that the two
+    ///   clocks may differ.
+    /// - Every authority of the store has the same bound.
+    /// - The store keeps what it acknowledged. A store that is restored from an earlier backup loses the change.
     By(Timestamp),
-    /// At no time that can be told: the host chose
+    /// At no known time: the host chose
     /// [`availability_over_revocation`](crate::AuthorityBuilder::availability_over_revocation).
     Unbounded,
 }

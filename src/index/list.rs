@@ -10,7 +10,8 @@ use crate::model::time::Timestamp;
 use crate::model::token::{Creator, Token};
 use crate::sync::atomic::Ordering::Relaxed;
 
-/// Which tokens to list: those that fit everything that is set. The default is all.
+/// Which tokens [`Authority::list`](crate::Authority::list) returns: those that match every field that is set. By default no
+/// field is set, and every token matches.
 ///
 /// ```
 /// use portcullis::{Filter, KindName, OrgId};
@@ -21,28 +22,42 @@ use crate::sync::atomic::Ordering::Relaxed;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Of this organization.
+    /// Only tokens of this organization.
     pub organization: Option<OrgId>,
-    /// Of this owner.
+    /// Only tokens of this owner.
     pub owner: Option<UserId>,
-    /// Created by this token, directly.
+    /// Only tokens that this token created itself.
     pub creator: Option<TokenId>,
-    /// Of this kind.
+    /// Only tokens of this kind.
     pub kind: Option<KindName>,
-    /// With this status of their own.
+    /// Only tokens with this status. It is the status of the token itself, not that of its owner or organization.
     pub status: Option<Status>,
-    /// That expire at or before this time.
+    /// Only tokens that expire at this time or before.
     pub expires_by: Option<Timestamp>,
 }
 
 impl Filter {
-    /// Returns the filter that lets every token through.
+    /// Returns a filter that every token matches.
+    ///
+    /// ```
+    /// use portcullis::Filter;
+    ///
+    /// assert_eq!(Filter::new(), Filter::default());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Keeps the tokens of this organization.
+    ///
+    /// ```
+    /// use portcullis::{Filter, OrgId};
+    ///
+    /// let id = OrgId::generate()?;
+    /// assert_eq!(Filter::new().organization(id).organization, Some(id));
+    /// # Ok::<(), portcullis::RandomError>(())
+    /// ```
     #[must_use]
     pub const fn organization(mut self, organization: OrgId) -> Self {
         self.organization = Some(organization);
@@ -50,13 +65,29 @@ impl Filter {
     }
 
     /// Keeps the tokens of this owner.
+    ///
+    /// ```
+    /// use portcullis::{Filter, UserId};
+    ///
+    /// let id = UserId::generate()?;
+    /// assert_eq!(Filter::new().owner(id).owner, Some(id));
+    /// # Ok::<(), portcullis::RandomError>(())
+    /// ```
     #[must_use]
     pub const fn owner(mut self, owner: UserId) -> Self {
         self.owner = Some(owner);
         self
     }
 
-    /// Keeps the tokens that this token created, directly.
+    /// Keeps the tokens that this token created itself.
+    ///
+    /// ```
+    /// use portcullis::{Filter, TokenId};
+    ///
+    /// let id = TokenId::generate()?;
+    /// assert_eq!(Filter::new().creator(id).creator, Some(id));
+    /// # Ok::<(), portcullis::RandomError>(())
+    /// ```
     #[must_use]
     pub const fn creator(mut self, creator: TokenId) -> Self {
         self.creator = Some(creator);
@@ -64,6 +95,13 @@ impl Filter {
     }
 
     /// Keeps the tokens of this kind.
+    ///
+    /// ```
+    /// use portcullis::{Filter, KindName};
+    ///
+    /// let filter = Filter::new().kind(KindName::Custom);
+    /// assert_eq!(filter.kind, Some(KindName::Custom));
+    /// ```
     #[must_use]
     pub const fn kind(mut self, kind: KindName) -> Self {
         self.kind = Some(kind);
@@ -71,13 +109,27 @@ impl Filter {
     }
 
     /// Keeps the tokens with this status.
+    ///
+    /// ```
+    /// use portcullis::{Filter, Status};
+    ///
+    /// let filter = Filter::new().status(Status::Active);
+    /// assert_eq!(filter.status, Some(Status::Active));
+    /// ```
     #[must_use]
     pub const fn status(mut self, status: Status) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Keeps the tokens that expire at or before this time.
+    /// Keeps the tokens that expire at this time or before.
+    ///
+    /// ```
+    /// use portcullis::{Filter, Timestamp};
+    ///
+    /// let filter = Filter::new().expires_by(Timestamp::EPOCH);
+    /// assert_eq!(filter.expires_by, Some(Timestamp::EPOCH));
+    /// ```
     #[must_use]
     pub const fn expires_by(mut self, time: Timestamp) -> Self {
         self.expires_by = Some(time);
@@ -85,17 +137,32 @@ impl Filter {
     }
 }
 
-/// One page of a list.
+/// One page of a list: the answer of [`Authority::list`](crate::Authority::list).
+///
+/// ```
+/// # use portcullis::*;
+/// # let authority = Authority::open(MemoryStore::new()).wait()?;
+/// # let (acme, alice) = (OrgId::generate()?, UserId::generate()?);
+/// const PROJECTS: ResourceType = resource_type!("projects");
+///
+/// let host = Actor::host("support");
+/// let issued = authority.create(&host, NewToken::custom(acme).read(PROJECTS).owner(alice)).wait()?;
+///
+/// let page = authority.list(&host, &Filter::new().owner(alice), None, 100)?;
+/// assert_eq!(page.tokens, [issued.token]);
+/// assert_eq!(page.next, None); // the last page
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// The tokens, by id: those with ids of ours in the order of their creation, to the
+    /// The tokens, in the order of their ids. Ids that this library generated are in the order of their creation, to the
     /// millisecond.
     pub tokens: Vec<Token>,
-    /// Where to go on: hand it to the next call. `None` on the last page.
+    /// Where the next page starts: pass it to the next call as `after`. `None` on the last page.
     ///
-    /// A page can be short, or empty, and still not be the last: when a filter fits few tokens, a call looks at some
-    /// thousands and returns.
+    /// A page that is short, or empty, need not be the last: where few tokens match the filter, one call looks at 10,000 tokens at
+    /// most.
     pub next: Option<TokenId>,
 }
 
